@@ -1,0 +1,1 @@
+"""Goutube: named, append-only byte streams, durable before they are acknowledged."""

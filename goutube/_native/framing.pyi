@@ -1,0 +1,183 @@
+from collections.abc import Iterable, Sequence
+from typing import Final, final
+
+from typing_extensions import Buffer, disjoint_base
+
+BATCH_BLOCKS: Final = 4
+BATCH_DELTAS: Final = 8
+ENTRY_HEADER_BYTES: Final = 128
+ENTRY_ALIGN: Final = 8
+
+@final
+@disjoint_base
+class EntryHeader:
+    """The header of one entry as it stands in a segment (docs/FORMATS.md), all fields read-only."""
+
+    position: int
+    """Of the header, in the buffer or file that was scanned."""
+    entry_bytes: int
+    """Header, control, tables, data and padding to ``ENTRY_ALIGN``."""
+    kind: int
+    flags: int
+    index: int
+    term: int
+    stream_id: int
+    offset: int
+    ordinal: int
+    stamp: int
+    producer_stamp: int
+    producer_id: bytes
+    sequence: int
+    epoch: int
+    record_count: int
+    control_bytes: int
+    tables_bytes: int
+    data_bytes: int
+    control_checksum: int
+    checksum: int
+    """The payload's."""
+    last_stamp: int
+    """Time of the batch's last record: ``stamp`` and the last delta. Known to ``scan_entries`` only
+    where it reads payloads; else equal to ``stamp``."""
+
+def encode_entry_header(
+    salt: int,
+    kind: int,
+    flags: int,
+    index: int,
+    term: int,
+    stream_id: int,
+    offset: int,
+    ordinal: int,
+    stamp: int,
+    producer_stamp: int,
+    producer_id: bytes,
+    sequence: int,
+    epoch: int,
+    record_count: int,
+    control: bytes,
+    tables_bytes: int,
+    data_bytes: int,
+    checksum: int,
+) -> bytes:
+    """The 128 bytes of an entry's header; the control section's checksum is computed here.
+
+    ``producer_id`` is 16 bytes, or empty for none (stored as zeros). ``salt`` is the segment's, 32 bits.
+
+    Raises:
+        ValueError, OverflowError: a value that does not fit its field.
+    """
+
+def build_tables(lengths: Iterable[int] | Sequence[int], data: Buffer, deltas: Sequence[int] | None = None) -> tuple[bytes, int, int]:
+    """Tables, flags and payload checksum of a batch whose records lie contiguous in ``data``.
+
+    Raises:
+        ValueError: no record, an empty one, lengths that do not add up to the data, falling deltas.
+    """
+
+def join_records(records: Sequence[Buffer]) -> tuple[bytes, bytes, int, int]:
+    """(tables, data, flags, checksum) of a batch made of separate records; copies them once."""
+
+def check_batch(record_count: int, flags: int, tables: Buffer, data: Buffer, checksum: int) -> int:
+    """Judge a batch that came from elsewhere: tables against data, then every checksum. A verdict.
+
+    VERDICT_BAD_TABLE: wrong table length, an end that does not rise or is not the data's, falling
+    deltas; VERDICT_UNKNOWN_FORMAT: an unknown flag; VERDICT_BAD_CHECKSUM. Releases the GIL from 64 KiB.
+    """
+
+def last_delta(record_count: int, flags: int, tables: Buffer) -> int:
+    """Milliseconds from a batch's first record to its last; 0 without deltas."""
+
+@final
+@disjoint_base
+class EntryScan:
+    """What a scan found: the good entries, and why and where it stopped."""
+
+    headers: list[EntryHeader]
+    verdict: int
+    position: int
+    """One past the last good entry: where the next one would stand."""
+
+def scan_entries(
+    buffer: Buffer, start: int, salt: int, next_index: int, term: int, check_payloads_from: int, count_max: int = -1
+) -> EntryScan:
+    """Read entries one behind the other from ``start`` in a segment's bytes.
+
+    A good entry has a good header under ``salt``, the index that follows the one before, a term not
+    below ``term`` and the one before, lengths within the limits, and a good control checksum; from
+    index ``check_payloads_from`` on also a good payload. Stops with VERDICT_END at the buffer's end
+    or at zeros, VERDICT_TORN where an entry runs past the buffer, else with what is wrong.
+    """
+
+def find_entry(buffer: Buffer, start: int, salt: int, first_index: int) -> int:
+    """Position of the next good header (8-byte aligned) with an index from ``first_index``; -1: none."""
+
+@final
+@disjoint_base
+class ReadRun:
+    """Bytes of one stream out of a run of entries."""
+
+    verdict: int
+    """VERDICT_OK, or what is wrong with the entry at ``position``. VERDICT_TOO_LONG: the first record
+    needs ``needed`` bytes. VERDICT_WOULD_BLOCK: ask a thread."""
+    position: int
+    needed: int
+    errno: int
+    offset: int
+    """Of the first byte returned; with no byte returned: where to read on."""
+    next_offset: int
+    data: bytes
+    checksum: int
+    """CRC-32C of ``data``."""
+    lengths: bytes
+    """With ``records``: uint32 little-endian each, else empty."""
+    timestamps: bytes
+    """With ``records``: uint64 little-endian each, else empty."""
+    ordinal: int
+    """With ``records``: of the first record returned."""
+
+def read_run(
+    buffer: Buffer,
+    position: int,
+    count: int,
+    salt: int,
+    stream_id: int,
+    first_offset: int,
+    limit_offset: int,
+    first_ordinal: int,
+    first_stamp: int,
+    bytes_max: int,
+    records: bool,
+) -> ReadRun:
+    """Read one stream's bytes out of the entries in [position, position + count) of a segment.
+
+    Entries of other streams are stepped over. Returned bytes begin with the first byte that is at or
+    after ``first_offset`` and belongs to a record whose ordinal is at least ``first_ordinal`` and
+    whose time at least ``first_stamp``, and end before ``limit_offset`` and at ``bytes_max`` at the
+    latest. With ``records`` only whole records that begin at or after ``first_offset`` and end at or
+    before ``limit_offset`` are returned.
+
+    Every byte returned is covered by a checksum that was verified: the entry's, or, where it has
+    block checksums, those of the blocks touched (and its tables'). Bytes before a damaged entry are
+    returned with VERDICT_OK; the next read meets the damage first.
+    """
+
+def read_file_run(
+    fd: int,
+    position: int,
+    count: int,
+    salt: int,
+    stream_id: int,
+    first_offset: int,
+    limit_offset: int,
+    first_ordinal: int,
+    first_stamp: int,
+    bytes_max: int,
+    records: bool,
+    nowait: bool,
+) -> ReadRun:
+    """``read_run`` on a file; a small range of a large batch is read without the rest of it.
+
+    With ``nowait`` (RWF_NOWAIT) bytes outside the page cache end it with VERDICT_WOULD_BLOCK.
+    Releases the GIL.
+    """
