@@ -103,12 +103,13 @@ class WriteGroup:
     """Write one journal group and sync it. Groups run strictly one after the other.
 
     The first buffer is the group's header as ``encode_group`` made it; the writer completes the
-    checksums in it, off the event loop.
+    checksums in it under the ring's ``seed``, off the event loop.
     """
 
     ticket: int
     file: File
     position: int
+    seed: int
     buffers: Sequence[Buffer]
 
 

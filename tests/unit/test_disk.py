@@ -1,0 +1,182 @@
+"""The real disk keeps inside its directory, says what is wrong, and survives odd file systems."""
+
+import errno
+import os
+import stat
+
+import pytest
+
+from goutube.errors import DataDirError
+from goutube.runtime import OsDisk
+
+
+@pytest.fixture
+def disk(tmp_path):
+    disk = OsDisk(tmp_path / "data")
+    yield disk
+    disk.close()
+
+
+def test_founds_a_private_directory_and_private_files(tmp_path):
+    disk = OsDisk(tmp_path / "data")
+    disk.make_directory("shards")
+    disk.open("shards/a", create=True).close()
+    modes = [
+        stat.S_IMODE((tmp_path / "data" / name).stat().st_mode)
+        for name in ("", "shards", "shards/a")
+    ]
+    assert modes == [0o700, 0o700, 0o600]
+    disk.close()
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a//b", "a/../b", ".", "a/.", "x\0y"])
+def test_refuses_paths_that_are_not_inside(disk, path):
+    with pytest.raises(ValueError, match="no path inside"):
+        disk.open(path)
+
+
+def test_follows_no_symbolic_link(disk, tmp_path):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "f").write_bytes(b"secret")
+    (tmp_path / "data" / "link").symlink_to(tmp_path / "outside" / "f")
+    (tmp_path / "data" / "folder").symlink_to(tmp_path / "outside")
+    for path, named in (("link", "link"), ("folder/f", "folder")):
+        with pytest.raises(OSError, match=named):
+            disk.open(path, write=False)
+
+
+def test_refuses_what_is_no_regular_file(disk, tmp_path):
+    os.mkfifo(tmp_path / "data" / "pipe")
+    disk.make_directory("folder")
+    for path in ("pipe", "folder"):
+        with pytest.raises(OSError, match=path):
+            disk.open(path)
+
+
+def test_create_refuses_an_existing_file(disk):
+    disk.open("a", create=True).close()
+    with pytest.raises(FileExistsError):
+        disk.open("a", create=True)
+
+
+def test_missing_file_error_names_the_whole_path(disk):
+    disk.make_directory("d")
+    with pytest.raises(FileNotFoundError) as caught:
+        disk.open("d/none")
+    assert caught.value.filename == "d/none"
+
+
+def test_writes_many_buffers_and_reads_back(disk):
+    buffers = [bytes([number % 251]) * (number % 7) for number in range(3000)]
+    file = disk.open("a", create=True)
+    file.write(5, *buffers)
+    content = b"".join(buffers)
+    assert file.read(5, len(content) + 100) == content
+    assert file.read(0, 5) == bytes(5)
+    assert file.size() == 5 + len(content)
+    file.sync()
+    file.close()
+
+
+def test_short_writes_are_continued(disk, monkeypatch):
+    real = os.pwritev
+    monkeypatch.setattr(
+        os, "pwritev", lambda fd, views, position: real(fd, [bytes(views[0])[:3]], position)
+    )
+    file = disk.open("a", create=True)
+    file.write(0, b"abcdefgh", b"", b"ij")
+    assert file.read(0, 100) == b"abcdefghij"
+
+
+def test_allocate_keeps_content_and_reads_zeros(disk):
+    file = disk.open("a", create=True)
+    file.write(0, b"abc")
+    file.allocate(0, 8192)
+    assert file.read(0, 9000) == b"abc" + bytes(8189)
+
+
+def test_allocate_writes_zeros_only_where_reserving_is_not_supported(disk, monkeypatch):
+    def refuse(code):
+        def call(*_):
+            raise OSError(code, os.strerror(code))
+
+        return call
+
+    file = disk.open("a", create=True)
+    file.write(0, b"abc")
+    monkeypatch.setattr(os, "posix_fallocate", refuse(errno.EOPNOTSUPP))
+    file.allocate(0, 5000)
+    assert file.read(0, 9000) == b"abc" + bytes(4997)
+    monkeypatch.setattr(os, "posix_fallocate", refuse(errno.ENOSPC))
+    with pytest.raises(OSError, match=r"\[Errno 28\].*'a'"):
+        file.allocate(0, 10_000)
+
+
+def test_map_outlives_close(disk):
+    file = disk.open("a", create=True)
+    assert file.map() == b""
+    file.write(0, b"abc")
+    view = file.map()
+    file.close()
+    file.close()
+    assert view == b"abc"
+    assert view.readonly
+    with pytest.raises(OSError, match="closed"):
+        file.read(0, 1)
+
+
+def test_a_pinned_file_is_closed_by_the_last_unpin(disk):
+    file = disk.open("a", create=True)
+    fd = file.pin()
+    file.close()
+    os.fstat(fd)
+    file.unpin()
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(fd)
+
+
+def test_directories_list_rename_remove(disk):
+    assert disk.list("none") == []
+    disk.make_directory("d")
+    disk.make_directory("d")
+    disk.open("d/b", create=True).close()
+    disk.open("d/a", create=True).close()
+    disk.rename("d/b", "d/c")
+    disk.sync_directory("d")
+    disk.sync_directory("")
+    assert disk.list("d") == ["a", "c"]
+    assert disk.exists("d/c")
+    assert not disk.exists("d/b")
+    assert not disk.exists("none/b")
+    disk.remove("d/c")
+    disk.remove("d/c")
+    assert disk.list("") == ["d"]
+    assert disk.free_bytes() > 0
+
+
+def test_a_second_holder_of_the_lock_is_told_who_has_it(disk, tmp_path):
+    disk.lock("lock")
+    second = OsDisk(tmp_path / "data")
+    with pytest.raises(DataDirError, match=f"in use by another agent \\(process {os.getpid()}\\)"):
+        second.lock("lock")
+    disk.close()
+    second.lock("lock")
+    second.close()
+
+
+def test_a_missing_parent_is_named(tmp_path):
+    with pytest.raises(DataDirError, match="none does not exist; create it"):
+        OsDisk(tmp_path / "none" / "data")
+
+
+def test_a_file_is_no_data_directory(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for path in (tmp_path / "file", tmp_path / "file" / "data"):
+        with pytest.raises(DataDirError, match="set data_dir to a directory"):
+            OsDisk(path)
+
+
+def test_a_directory_that_cannot_be_written_to_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(DataDirError, match=r"file system is read-only.*set data_dir"):
+        OsDisk(tmp_path / "data")
