@@ -1,0 +1,43 @@
+# The verbs of a checkout; each is a line that a person could type. `./dev` makes .venv/ first.
+BIN := .venv/bin
+KERNELS := checksum disk framing hashing journal wire
+SOURCES := goutube tests bench setup.py
+
+.PHONY: setup build debug format check stubs test crash slow fuzz sanitize proto proto-check wheel pages bench bare clean
+
+setup:      ## everything that a developer needs, in .venv/
+	./dev setup test lint proto build
+build:      ## the kernels, in place
+	$(BIN)/python setup.py -q build_ext --inplace
+debug:      ## the kernels with bounds checks and C assertions
+	GOUTUBE_BUILD=debug $(BIN)/python setup.py -q build_ext --inplace --force
+format:
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+check:      ## every linter; no server is started
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cython-lint csrc
+	$(BIN)/buf lint
+	$(BIN)/codespell
+	$(BIN)/validate-pyproject pyproject.toml
+stubs:      ## do the stubs say what the compiled modules are?
+	$(BIN)/python -m mypy.stubtest $(KERNELS:%=goutube._native.%)
+test:
+	./dev test
+crash:      ## kill -9 under load, 200 times
+	$(BIN)/python -m pytest tests/crash -m crash
+slow:       ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+pages:      ## print ERRORS, CONFIGURATION and METRICS from the code
+	$(BIN)/python -m tests.house.pages
+wheel:      ## source archive and wheel, in dist/, and what is in them
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m tests.house.archives dist
+bare:       ## both README commands in an empty Debian (root, minutes)
+	.ci/bare-debian
+clean:      ## what was built; the environment stays
+	rm -rf build dist goutube/_native/*.so
