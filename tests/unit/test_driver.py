@@ -1,0 +1,342 @@
+"""The driver batches events, gives every call its answer, and ends cleanly whatever fails."""
+
+import asyncio
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+
+from goutube.errors import (
+    DiskFailedError,
+    InvariantError,
+    OutcomeUnknownError,
+    OverloadedError,
+    ShuttingDownError,
+    StreamNotFoundError,
+)
+from goutube.model import Batch, StreamId
+from goutube.node import Append, DescribeStream, Earliest, Read, Reply
+from goutube.ports import Call, Outcome
+from goutube.runtime import Admission, Driver
+
+
+@dataclass
+class FakeReady:
+    jobs: list = field(default_factory=list)
+    replies: list = field(default_factory=list)
+    events: list = field(default_factory=list)
+    deadline_ms: int | None = None
+
+
+class FakeNode:
+    """Answers what the test tells it to; keeps the order in which it was called."""
+
+    def __init__(self):
+        self.trace = []
+        self.next = FakeReady()
+        self.healthy = True
+        self.drained = False
+        self.stats = SimpleNamespace()
+        self.fail_in = None
+
+    def _note(self, name, *arguments):
+        self.trace.append((name, *arguments))
+        if self.fail_in == name:
+            raise InvariantError(f"wrong in {name}")
+
+    def submit(self, token, command):
+        self._note("submit", token)
+
+    def cancel(self, token):
+        self._note("cancel", token)
+
+    def completed(self, outcome):
+        self._note("completed", outcome.ticket)
+
+    def advance(self, wall_ms, monotonic_ms):
+        self._note("advance")
+
+    def ready(self):
+        self._note("ready")
+        ready, self.next = self.next, FakeReady()
+        return ready
+
+    def report(self):
+        return "report"
+
+    def drain(self):
+        self._note("drain")
+        self.drained = True
+
+    def names(self):
+        return [entry[0] for entry in self.trace]
+
+
+class FakeJobs:
+    def __init__(self):
+        self.started = []
+        self.at_once = {}
+        self.ended = None
+        self.closed = False
+
+    def attach(self, loop, ended):
+        self.ended = ended
+
+    def start(self, job):
+        self.started.append(job)
+        return self.at_once.get(job.ticket)
+
+    def journal_seconds(self):
+        return (0, 0.0, 0.0)
+
+    def detach(self):
+        self.ended = None
+
+    def close(self):
+        self.closed = True
+
+
+class FakeClock:
+    now = 1000
+
+    def wall_ms(self):
+        return self.now
+
+    def monotonic_ms(self):
+        return self.now
+
+
+class FakeSupervisor:
+    def __init__(self):
+        self.events, self.unhealthy, self.failures = [], 0, []
+
+    def node_event(self, event):
+        self.events.append(event)
+
+    def node_unhealthy(self):
+        self.unhealthy += 1
+
+    def node_failed(self, error):
+        self.failures.append(error)
+
+
+@dataclass
+class World:
+    node: FakeNode = field(default_factory=FakeNode)
+    jobs: FakeJobs = field(default_factory=FakeJobs)
+    supervisor: FakeSupervisor = field(default_factory=FakeSupervisor)
+    admission: Admission = field(default_factory=Admission)
+
+    async def start(self):
+        self.driver = Driver(self.node, self.jobs, FakeClock(), self.supervisor, self.admission)
+        self.driver.start()
+        await settle()
+        self.node.trace.clear()
+        return self.driver
+
+    async def answer(self, *replies):
+        """Let the node have these replies ready, and wake the driver as an ended job would."""
+        self.node.next = FakeReady(replies=list(replies))
+        self.jobs.ended([])
+        await settle()
+
+
+async def settle():
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def append(size=10):
+    batch = Batch(1, 0, bytes(4), bytes(size), 0)
+    return Append("s", StreamId(0), batch, None, None, 0, False)
+
+
+def read(wait=True):
+    return Read("s", StreamId(0), Earliest(), None, 100, False, wait)
+
+
+def driven(test):
+    """Run an async test on a plain loop."""
+
+    def run_it():
+        asyncio.run(test(World()))
+
+    run_it.__name__, run_it.__doc__ = test.__name__, test.__doc__
+    return run_it
+
+
+@driven
+async def test_commands_of_one_pass_share_one_clock_reading_and_one_turn(world):
+    driver = await world.start()
+    tasks = [asyncio.ensure_future(driver.call(append())) for _ in range(3)]
+    await settle()
+    assert world.node.names() == ["advance", "submit", "submit", "submit", "ready"]
+    await world.answer(Reply(1, "a"), Reply(3, "c"), Reply(2, None, StreamNotFoundError("no")))
+    assert [tasks[0].result(), tasks[2].result()] == ["a", "c"]
+    assert isinstance(tasks[1].exception(), StreamNotFoundError)
+    assert driver.inflight_bytes == driver.calls_waiting == 0
+
+
+@driven
+async def test_a_job_that_ends_at_once_is_handed_back_in_the_same_turn(world):
+    driver = await world.start()
+    world.jobs.at_once[7] = Outcome(7, "bytes")
+    world.node.next = FakeReady(jobs=[Call(7, lambda disk: None)])
+    task = asyncio.ensure_future(driver.call(read()))
+    await settle()
+    assert world.node.names() == ["advance", "submit", "ready", "completed", "ready"]
+    task.cancel()
+    await settle()
+
+
+@driven
+async def test_ended_jobs_come_after_a_clock_reading(world):
+    await world.start()
+    world.jobs.ended([Outcome(1), Outcome(2)])
+    await settle()
+    assert world.node.names() == ["advance", "completed", "completed", "ready"]
+
+
+@driven
+async def test_cancelling_a_read_forgets_it_and_an_append_goes_on(world):
+    driver = await world.start()
+    tasks = [asyncio.ensure_future(driver.call(command)) for command in (append(), read())]
+    await settle()
+    for task in tasks:
+        task.cancel()
+    await settle()
+    assert ("cancel", 2) in world.node.trace
+    assert ("cancel", 1) not in world.node.trace
+    assert driver.calls_waiting == 1
+    assert driver.inflight_bytes > 0
+    await world.answer(Reply(1, "late"), Reply(2, "never asked"))
+    assert driver.inflight_bytes == driver.calls_waiting == 0
+
+
+@driven
+async def test_a_timer_brings_the_node_the_time(world):
+    await world.start()
+    world.node.next = FakeReady(deadline_ms=FakeClock.now + 1)
+    world.jobs.ended([])
+    await settle()
+    world.node.trace.clear()
+    async with asyncio.timeout(5):
+        while not world.node.trace:  # noqa: ASYNC110 - fakes have no events
+            await asyncio.sleep(0.001)
+    assert world.node.names()[:1] == ["advance"]
+
+
+@pytest.mark.parametrize("place", ["submit", "ready", "completed", "advance"])
+def test_a_fault_of_the_node_fails_every_call_and_tells_the_supervisor(place):
+    @driven
+    async def test(world):
+        driver = await world.start()
+        tasks = [asyncio.ensure_future(driver.call(command)) for command in (append(), read())]
+        await settle()
+        world.node.fail_in = place
+        world.jobs.ended([Outcome(9)])
+        third = asyncio.ensure_future(driver.call(append()))
+        await settle()
+        assert isinstance(tasks[0].exception(), OutcomeUnknownError)
+        assert isinstance(tasks[1].exception(), DiskFailedError)
+        assert third.exception() is not None
+        assert [type(error) for error in world.supervisor.failures] == [InvariantError]
+        assert not driver.healthy
+        with pytest.raises(DiskFailedError, match="Start it again"):
+            await driver.call(append())
+        await driver.stop()
+        assert world.jobs.closed
+
+    test()
+
+
+@driven
+async def test_an_unhealthy_node_is_told_once(world):
+    driver = await world.start()
+    world.node.healthy = False
+    world.jobs.ended([])
+    await settle()
+    world.jobs.ended([])
+    await settle()
+    assert world.supervisor.unhealthy == 1
+    assert not driver.healthy
+    assert not driver.failed
+
+
+@driven
+async def test_events_reach_the_supervisor(world):
+    await world.start()
+    world.node.next = FakeReady(events=["rolled"])
+    world.jobs.ended([])
+    await settle()
+    assert world.supervisor.events == ["rolled"]
+
+
+@driven
+async def test_appends_wait_for_room_and_are_refused_in_the_end(world):
+    world.admission = Admission(bytes_max=2000, wait_ms=20)
+    driver = await world.start()
+    tasks = [asyncio.ensure_future(driver.call(append(1000))) for _ in range(2)]
+    await settle()
+    assert world.node.names().count("submit") == 1
+    with pytest.raises(OverloadedError) as caught:
+        await tasks[1]
+    assert caught.value.fields["retry_after_ms"] == "1000"
+    waiting = asyncio.ensure_future(driver.call(append(1000)))
+    await settle()
+    await world.answer(Reply(1, "done"))
+    assert world.node.names().count("submit") == 2
+    await world.answer(Reply(2, "also"))
+    assert await waiting == "also"
+    assert driver.inflight_bytes == 0
+
+
+@driven
+async def test_an_append_that_is_larger_than_all_room_passes_alone(world):
+    world.admission = Admission(bytes_max=10, wait_ms=20)
+    driver = await world.start()
+    task = asyncio.ensure_future(driver.call(append(1000)))
+    await settle()
+    await world.answer(Reply(1, "done"))
+    assert await task == "done"
+
+
+@driven
+async def test_stop_ends_waiting_reads_finishes_appends_and_drains(world):
+    driver = await world.start()
+    writing, waiting = (
+        asyncio.ensure_future(driver.call(command)) for command in (append(), read())
+    )
+    await settle()
+    stopping = asyncio.ensure_future(driver.stop())
+    await settle()
+    assert isinstance(waiting.exception(), ShuttingDownError)
+    assert not writing.done()
+    assert "drain" not in world.node.names()
+    with pytest.raises(ShuttingDownError):
+        await driver.call(DescribeStream("s"))
+    await world.answer(Reply(1, "written"))
+    assert await writing == "written"
+    await stopping
+    assert "drain" in world.node.names()
+    assert world.jobs.closed
+
+
+@driven
+async def test_after_end_reads_only_waiting_reads_are_refused(world):
+    driver = await world.start()
+    driver.end_reads()
+    with pytest.raises(ShuttingDownError):
+        await driver.call(read())
+    task = asyncio.ensure_future(driver.call(read(wait=False)))
+    await settle()
+    await world.answer(Reply(1, "bytes"))
+    assert await task == "bytes"
+
+
+@driven
+async def test_stop_does_not_wait_for_a_failed_disk(world):
+    driver = await world.start()
+    world.node.healthy = False
+    await driver.stop()
+    assert "drain" not in world.node.names()
