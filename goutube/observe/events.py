@@ -1,0 +1,24 @@
+"""The names of what an agent logs: stable words that alarms and scripts may rest on.
+
+A floor that logs takes its event from here; the text of a line is its event and its fields.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+AGENT_STARTING: Final = "agent_starting"
+AGENT_READY: Final = "agent_ready"
+AGENT_DRAINING: Final = "agent_draining"
+AGENT_STOPPED: Final = "agent_stopped"
+AGENT_ENDED_AT_ONCE: Final = "agent_ended_at_once"
+SETTING_WARNING: Final = "setting_warning"
+STORE_FOUNDED: Final = "store_founded"
+STORE_RECOVERED: Final = "store_recovered"
+NODE_EVENT: Final = "node_event"
+NODE_UNHEALTHY: Final = "node_unhealthy"
+NODE_FAILED: Final = "node_failed"
+HTTP_PORT_TAKEN: Final = "http_port_taken"
+RPC_FAULT: Final = "rpc_fault"
+RPC_ENDED: Final = "rpc_ended"
+LOOP_FAULT: Final = "loop_fault"

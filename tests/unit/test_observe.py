@@ -1,0 +1,105 @@
+"""Log lines cannot be forged by what users send, and metrics read the node when they are asked."""
+
+import io
+import json
+import logging
+
+import pytest
+import structlog
+
+from goutube.observe import Metrics, Sample, events, get_log, set_up_logs
+
+
+@pytest.fixture(autouse=True)
+def _restore():
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    root.handlers[:], root.level = handlers, level
+
+
+def lines_of(write, **options):
+    stream = io.StringIO()
+    set_up_logs(stream=stream, **options)
+    write()
+    return stream.getvalue().splitlines()
+
+
+def test_a_line_is_one_json_object_with_fixed_first_fields():
+    (line,) = lines_of(
+        lambda: get_log().info(events.AGENT_READY, rpc="127.0.0.1:1", n=3), fields={"node": "n1"}
+    )
+    found = json.loads(line)
+    assert list(found)[:3] == ["ts", "level", "event"]
+    assert found["ts"].endswith("Z")
+    assert {key: found[key] for key in ("level", "event", "rpc", "n", "node")} == {
+        "level": "info",
+        "event": "agent_ready",
+        "rpc": "127.0.0.1:1",
+        "n": 3,
+        "node": "n1",
+    }
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_user_text_forges_no_line_and_steers_no_terminal(log_format):
+    evil = 'x\n{"event": "forged"}\x1b[2J\u2028'
+    lines = lines_of(lambda: get_log().warning(events.RPC_FAULT, name=evil), log_format=log_format)
+    assert len(lines) == 1
+    assert "\x1b[2J" not in lines[0]
+
+
+def test_long_fields_are_cut():
+    (line,) = lines_of(lambda: get_log().info(events.RPC_FAULT, name="a" * 5000))
+    assert len(json.loads(line)["name"]) == 1024 + 3
+
+
+def test_levels_below_the_set_one_are_silent():
+    assert lines_of(lambda: get_log().info(events.AGENT_READY), level="warning") == []
+
+
+def test_an_exception_becomes_fields():
+    def write():
+        try:
+            int("no\ngood")
+        except ValueError as error:
+            get_log().critical(events.NODE_FAILED, exc_info=error)
+
+    (line,) = lines_of(write)
+    found = json.loads(line)
+    assert found["error"].startswith("ValueError(")
+    assert found["traceback"][0]["frames"]
+
+
+def test_what_libraries_say_takes_the_same_shape():
+    (line,) = lines_of(lambda: logging.getLogger("aiohttp").error("bad %s", "thing"))
+    assert json.loads(line)["text"] == "bad thing"
+
+
+def test_metrics_count_rpcs_and_read_samples_when_asked():
+    metrics = Metrics("1.2.3")
+    appends = 5
+    metrics.watch(
+        lambda: [
+            Sample("goutube_appends", "Appends.", appends, counter=True),
+            Sample("goutube_streams", "Streams.", 2),
+        ]
+    )
+    metrics.rpc_began("goutube.v1.StreamService", "Read")
+    metrics.rpc_ended("goutube.v1.StreamService", "Read", "OK", 0.25)
+    appends = 7
+    content, content_type = metrics.render()
+    text = content.decode()
+    assert content_type.startswith("text/plain")
+    for line in (
+        'goutube_build_info{version="1.2.3"} 1.0',
+        'goutube_rpc_requests_total{code="OK",method="Read",service="goutube.v1.StreamService"} 1.0',
+        'goutube_rpc_in_flight{method="Read",service="goutube.v1.StreamService"} 0.0',
+        "goutube_appends_total 7.0",
+        "goutube_streams 2.0",
+    ):
+        assert line in text.splitlines()
+    assert "process_open_fds" in text
+    assert "_ms" not in text
