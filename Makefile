@@ -3,7 +3,7 @@ BIN := .venv/bin
 KERNELS := checksum disk framing hashing journal wire
 SOURCES := goutube tests bench setup.py
 
-.PHONY: setup build debug format check stubs test crash slow fuzz sanitize proto proto-check wheel pages bench bare clean
+.PHONY: setup build debug format check stubs test crash slow fuzz sanitize proto wheel pages bench bare clean
 
 setup:      ## everything that a developer needs, in .venv/
 	./dev setup test lint proto build
@@ -33,6 +33,8 @@ slow:       ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 pages:      ## print ERRORS, CONFIGURATION and METRICS from the code
 	$(BIN)/python -m tests.house.pages
+proto:      ## the message classes, from goutube/api/proto
+	$(BIN)/python -m tests.house.proto
 wheel:      ## source archive and wheel, in dist/, and what is in them
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist

@@ -1,0 +1,1 @@
+"""Generated code and its sources, ordered as the packages are named."""

@@ -1,0 +1,1 @@
+"""Goutube's own packages."""

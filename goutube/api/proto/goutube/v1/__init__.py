@@ -1,0 +1,1 @@
+"""``goutube.v1``: streams, their administration, the cluster."""

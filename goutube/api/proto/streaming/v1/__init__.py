@@ -1,0 +1,1 @@
+"""``streaming.v1``, wire-compatible with the Go server."""
