@@ -1,0 +1,19 @@
+"""The settings of an agent: defaults, then a TOML file, then ``GOUTUBE_*``, then flags."""
+
+from goutube.config.fields import ENV_PREFIX, FIELDS, Setting
+from goutube.config.load import Loaded, effective, load
+from goutube.config.schema import Config
+from goutube.config.values import NO_ADDRESS, is_loopback, split_address
+
+__all__ = [
+    "ENV_PREFIX",
+    "FIELDS",
+    "NO_ADDRESS",
+    "Config",
+    "Loaded",
+    "Setting",
+    "effective",
+    "is_loopback",
+    "load",
+    "split_address",
+]
