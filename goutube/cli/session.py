@@ -1,0 +1,47 @@
+"""The options that every command for a running server has, and the client that they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, Final
+
+import click
+
+from goutube.cli.values import ADDRESSES
+from goutube.client import Client, connect
+
+CONNECT_TIMEOUT_S: Final = 3.0
+
+
+def with_client(
+    command: Callable[Concatenate[Client, ...], None],
+) -> Callable[..., None]:
+    """Give a command ``--server`` and ``--timeout``, and a client of it as its first argument.
+
+    The client is made when the command begins, and meets the server with the command's first call.
+    """
+
+    @click.option(
+        "--server",
+        type=ADDRESSES,
+        metavar="HOST:PORT[,...]",
+        envvar="GOUTUBE_SERVER",
+        default="127.0.0.1:7373",
+        help="Any node; several by commas.  [default: $GOUTUBE_SERVER, else 127.0.0.1:7373]",
+    )
+    @click.option(
+        "--timeout",
+        "timeout_s",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        default=CONNECT_TIMEOUT_S,
+        show_default=True,
+        help="Give up on a server that does not answer for so long.",
+    )
+    @wraps(command)
+    def connected(*, server: list[str], timeout_s: float, **options: object) -> None:
+        with connect(*server, timeout_s=timeout_s) as client:
+            command(client, **options)
+
+    return connected
