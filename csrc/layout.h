@@ -1,0 +1,70 @@
+/* The numbers of the formats (docs/FORMATS.md) and the verdicts about bytes; the only place with them. */
+#ifndef GT_LAYOUT_H
+#define GT_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum gt_verdict {
+    GT_OK = 0,
+    GT_END = 1,
+    GT_TORN = 2,
+    GT_BAD_HEADER = 3,
+    GT_BAD_TABLE = 4,
+    GT_BAD_CHECKSUM = 5,
+    GT_UNKNOWN_FORMAT = 6,
+    GT_TOO_LONG = 7,
+    GT_WOULD_BLOCK = 8,
+    GT_IO_ERROR = 9
+};
+
+enum {
+    GT_ENTRY_HEADER_BYTES = 128,
+    GT_ENTRY_ALIGN = 8,
+    GT_BLOCK_BYTES = 65536,
+    GT_FLAG_CREATES = 1,
+    GT_FLAG_SEALS = 2,
+    GT_FLAG_BLOCKS = 4,
+    GT_FLAG_DELTAS = 8,
+    GT_FLAGS_KNOWN = 15,
+    GT_KIND_MAX = 10,
+    GT_CONTROL_BYTES_MAX = 16384,
+    GT_RECORDS_MAX = 1 << 20,
+    GT_DATA_BYTES_MAX = 16 << 20,
+    GT_GROUP_HEAD_BYTES = 64,
+    GT_GROUP_MARK_BYTES = 40,
+    GT_GROUP_RECORD_BYTES = 40,
+    GT_JOURNAL_BLOCK_BYTES = 4096
+};
+
+#define GT_ENTRY_MAGIC 0x31457467u /* "gtE1" */
+#define GT_GROUP_MAGIC 0x314a7467u /* "gtJ1" */
+
+/* Unaligned little-endian access; compilers make one instruction of it where they can. */
+static inline uint16_t gt_load16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
+
+static inline uint32_t gt_load32(const uint8_t *p) {
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline uint64_t gt_load64(const uint8_t *p) {
+    return (uint64_t)gt_load32(p) | (uint64_t)gt_load32(p + 4) << 32;
+}
+
+static inline void gt_store16(uint8_t *p, uint16_t v) {
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
+
+static inline void gt_store32(uint8_t *p, uint32_t v) {
+    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static inline void gt_store64(uint8_t *p, uint64_t v) {
+    for (int i = 0; i < 8; i++) p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static inline size_t gt_round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
+
+#endif

@@ -1,0 +1,65 @@
+"""The whole server without the world: commands in, answers and disk jobs out.
+
+The door of the floor. A node is synchronous and deterministic: the same events in the same order
+lead to the same effects, whoever hands them in.
+"""
+
+from goutube.node.commands import (
+    ANY_STREAM,
+    Append,
+    AtOffset,
+    ChangeStream,
+    Command,
+    CreateStream,
+    DeleteStream,
+    DescribeStream,
+    Earliest,
+    FromTimestamp,
+    LastBytes,
+    LastRecords,
+    Latest,
+    ListPage,
+    ListStreams,
+    NodeReport,
+    Read,
+    ReadAnswer,
+    Reply,
+    Result,
+    SealStream,
+    ShardStatus,
+    Start,
+    TrimStream,
+)
+from goutube.node.machine import Node, NodeOptions, NodeStats, Ready, open_node
+
+__all__ = [
+    "ANY_STREAM",
+    "Append",
+    "AtOffset",
+    "ChangeStream",
+    "Command",
+    "CreateStream",
+    "DeleteStream",
+    "DescribeStream",
+    "Earliest",
+    "FromTimestamp",
+    "LastBytes",
+    "LastRecords",
+    "Latest",
+    "ListPage",
+    "ListStreams",
+    "Node",
+    "NodeOptions",
+    "NodeReport",
+    "NodeStats",
+    "Read",
+    "ReadAnswer",
+    "Ready",
+    "Reply",
+    "Result",
+    "SealStream",
+    "ShardStatus",
+    "Start",
+    "TrimStream",
+    "open_node",
+]

@@ -1,0 +1,328 @@
+"""The whole server with the world left out: commands, outcomes and time in, jobs and replies out."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from dataclasses import dataclass, field
+
+from goutube.errors import DiskFullError, GoutubeError, StorageError
+from goutube.names import check_stream_name
+from goutube.node.commands import (
+    Append,
+    ChangeStream,
+    Command,
+    CreateStream,
+    DescribeStream,
+    ListPage,
+    ListStreams,
+    NodeReport,
+    Read,
+    Reply,
+    Result,
+)
+from goutube.node.control import check_properties
+from goutube.node.judge import Proposable, existing_stream
+from goutube.node.reader import Reader
+from goutube.node.shard import Shard
+from goutube.node.state import encode_catalogue
+from goutube.node.streams import Change
+from goutube.ports import Call, Clock, Disk, Entropy, Job, Outcome
+from goutube.ring import ShardMap
+from goutube.storage import (
+    FLAG_CREATES,
+    Checkpoint,
+    Checkpointer,
+    DirectoryOptions,
+    EntryKind,
+    OpenedStore,
+    StorageConfig,
+    open_store,
+    shard_directory,
+    write_checkpoint,
+)
+
+_SPACE_CHECK_MS = 1_000
+_CHECKPOINT_ENTRIES = 50_000
+"""A catalogue is written when so many entries would have to be folded at the next start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOptions:
+    """What a node is opened with; sizes of storage are in ``storage``."""
+
+    node_name: str
+    shard_count: int
+    hash_function: str
+    storage: StorageConfig = field(default_factory=StorageConfig)
+
+
+@dataclass(slots=True)
+class NodeStats:
+    """What the node has done in this process; plain counters."""
+
+    appends: int = 0
+    append_records: int = 0
+    append_bytes: int = 0
+    duplicates: int = 0
+    reads: int = 0
+    read_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What is to be done now.
+
+    Attributes:
+        deadline_ms: when to call ``advance`` again at the latest, on the monotonic clock.
+    """
+
+    jobs: list[Job]
+    replies: list[Reply]
+    deadline_ms: int | None
+
+
+class Node:
+    """A node that leads all shards of its data directory.
+
+    A round is: ``advance`` with a fresh clock reading, everything that has arrived through
+    ``submit``, ``completed`` and ``cancel``, then ``ready`` once.
+    """
+
+    def __init__(self, opened: OpenedStore, options: NodeOptions) -> None:
+        self.store = opened.store
+        self.stats = NodeStats()
+        self.recovered = opened
+        vote = bytes.fromhex(self.store.identity.incarnation)
+        self.shards = [Shard(recovered, vote) for recovered in opened.shards]
+        self._map = ShardMap(options.shard_count, options.hash_function)
+        self._names = sorted(name for shard in self.shards for name in shard.catalogue.by_name)
+        self._checkpointer = Checkpointer(self.store)
+        self._replies: list[Reply] = []
+        self._reader = Reader(self.store, self._reply, self.stats)
+        self._wall_ms = 0
+        self._now_ms = 0
+        self._space_checked_ms = 0
+        self._appended = False
+        self._full = False
+        self._draining = False
+        self._failed = False
+
+    # Events in
+
+    def submit(self, token: int, command: Command) -> None:
+        """Take a command; its reply carries ``token``, whatever comes of it."""
+        try:
+            match command:
+                case Read():
+                    shard = self._shard_of(command.name)
+                    stream = existing_stream(
+                        shard.catalogue.by_name.get(command.name), command.name, command.stream_id
+                    )
+                    self._reader.begin(token, shard, stream, command)
+                case DescribeStream():
+                    shard = self._shard_of(command.name)
+                    found = shard.catalogue.by_name.get(command.name)
+                    self._reply(
+                        token, existing_stream(found, command.name, command.stream_id).info()
+                    )
+                case ListStreams():
+                    self._reply(token, self._list(command))
+                case _:
+                    self._propose(token, command)
+        except GoutubeError as error:
+            self._replies.append(Reply(token, error=error))
+
+    def completed(self, outcome: Outcome) -> None:
+        """Take in how a job ended."""
+        self.store.completed(outcome)
+
+    def cancel(self, token: int) -> None:
+        """Forget a read that waits for more; anything else goes on."""
+        self._reader.cancel(token)
+
+    def advance(self, wall_ms: int, monotonic_ms: int) -> None:
+        """Take in what time it is; called before every round's events."""
+        self._wall_ms = wall_ms
+        self._now_ms = monotonic_ms
+
+    def drain(self) -> None:
+        """Bring everything into the segments and catalogues, so that the next start is quick."""
+        self._draining = True
+
+    # What comes out
+
+    def ready(self) -> Ready:
+        """The jobs to start and the replies to give; called once a round."""
+        for log in self.store.take_advanced():
+            shard = self.shards[log.shard]
+            changes, replies = shard.commit()
+            self._replies += replies
+            for change in changes:
+                self._committed(shard, change)
+        if self.store.failure is not None:
+            self._fail(self.store.failure)
+        else:
+            self._check_space()
+            self._checkpoint_catalogues()
+            if self._draining and self.store.journal_dirty:
+                self._checkpointer.ask()
+        deadline = self._checkpointer.advance(self._now_ms)
+        jobs = self.store.ready()
+        replies, self._replies = self._replies, []
+        return Ready(jobs, replies, deadline)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the node takes appends as far as its disk is concerned."""
+        return self.store.failure is None
+
+    @property
+    def drained(self) -> bool:
+        """Whether a drain that was asked for is complete, or cannot be completed."""
+        if self.store.failure is not None:
+            return True
+        return (
+            self._draining
+            and self.store.idle
+            and not self._checkpointer.running
+            and not self.store.journal_dirty
+        )
+
+    def report(self) -> NodeReport:
+        """Who this node is and what its shards are doing."""
+        identity = self.store.identity
+        return NodeReport(
+            bytes.fromhex(identity.cluster_id),
+            identity.node_name,
+            bytes.fromhex(identity.incarnation),
+            identity.boot,
+            [shard.status() for shard in self.shards],
+        )
+
+    @property
+    def stream_count(self) -> int:
+        """How many streams there are."""
+        return len(self._names)
+
+    # Inside
+
+    def _shard_of(self, name: str) -> Shard:
+        return self.shards[self._map.shard_of(check_stream_name(name))]
+
+    def _reply(self, token: int, result: Result = None, error: GoutubeError | None = None) -> None:
+        self._replies.append(Reply(token, result, error))
+
+    def _propose(self, token: int, command: Proposable) -> None:
+        shard = self._shard_of(command.name)
+        if isinstance(command, CreateStream | ChangeStream):
+            check_properties(command.properties)
+        if self.store.failure is not None:
+            raise self.store.failure
+        grows = isinstance(command, Append | CreateStream | ChangeStream)
+        if grows and self._full:
+            raise DiskFullError(
+                f"less than {self.store.config.free_bytes_min} bytes are free on the data "
+                "directory's disk: free some, or trim or delete streams"
+            )
+        reply = shard.propose(token, command, self._wall_ms)
+        if shard.log.staged:
+            self.store.staged(shard.log)
+            self._appended = True
+        if reply is not None:
+            self._replies.append(reply)
+
+    def _committed(self, shard: Shard, change: Change) -> None:
+        """Count a committed entry and wake those who wait for its stream."""
+        if change.kind == EntryKind.BATCH:
+            self.stats.appends += 1
+            self.stats.append_records += change.record_count
+            self.stats.append_bytes += change.data_bytes
+        stream = shard.catalogue.by_id.get(change.stream_id)
+        if change.flags & FLAG_CREATES and stream is not None:
+            insort(self._names, stream.name)
+        if stream is None:
+            self._forget_names(shard, change)
+        self._reader.wake(shard, change.stream_id, stream)
+
+    def _forget_names(self, shard: Shard, change: Change) -> None:
+        name = shard.deleted_names.pop(change.stream_id, None)
+        if name is not None:
+            place = bisect_left(self._names, name)
+            if place < len(self._names) and self._names[place] == name:
+                del self._names[place]
+
+    def _list(self, command: ListStreams) -> ListPage:
+        first = bisect_left(self._names, command.prefix)
+        if command.after:
+            first = max(first, bisect_right(self._names, command.after))
+        page = [
+            name
+            for name in self._names[first : first + command.page_size + 1]
+            if name.startswith(command.prefix)
+        ]
+        more = len(page) > command.page_size
+        infos = [
+            self._shard_of(name).catalogue.by_name[name].info()
+            for name in page[: command.page_size]
+        ]
+        return ListPage(infos, more)
+
+    def _fail(self, failure: StorageError) -> None:
+        if self._failed:
+            return
+        self._failed = True
+        for shard in self.shards:
+            self._replies += shard.fail(failure)
+
+    def _check_space(self) -> None:
+        """Look now and then, while there are appends, whether the disk is filling up."""
+        if not self._appended and not self._full:
+            return
+        if self._now_ms - self._space_checked_ms < _SPACE_CHECK_MS:
+            return
+        self._space_checked_ms = self._now_ms
+        self._appended = False
+
+        def then(outcome: Outcome) -> None:
+            if isinstance(outcome.value, int):
+                self._full = outcome.value < self.store.config.free_bytes_min
+
+        self.store.start(lambda ticket: Call(ticket, lambda disk: disk.free_bytes()), then)
+
+    def _checkpoint_catalogues(self) -> None:
+        """Write the catalogue of a shard whose entries behind its checkpoint have become many."""
+        for shard in self.shards:
+            behind = shard.catalogue.applied_index - shard.log.checkpoint_index
+            least = 1 if self._draining else _CHECKPOINT_ENTRIES
+            if behind >= least and not shard.checkpointing:
+                self._checkpoint_catalogue(shard)
+
+    def _checkpoint_catalogue(self, shard: Shard) -> None:
+        index = shard.catalogue.applied_index
+        state = encode_catalogue(shard.catalogue)
+        checkpoint = Checkpoint(index, shard.log.term_at(index), state)
+        directory = shard_directory(shard.log.shard)
+        shard.checkpointing = True
+
+        def write(disk: Disk) -> None:
+            write_checkpoint(disk, directory, checkpoint)
+
+        def then(outcome: Outcome) -> None:
+            shard.checkpointing = False
+            if not self.store.fail(outcome):
+                shard.log.checkpoint_index = index
+
+        self.store.start(lambda ticket: Call(ticket, write), then)
+
+
+def open_node(disk: Disk, clock: Clock, entropy: Entropy, options: NodeOptions) -> Node:
+    """Found or recover a data directory and the node that it holds; this does the disk's work itself.
+
+    Raises:
+        DataDirError, CorruptionError: the directory cannot be used; nothing was changed that another
+            try would miss.
+    """
+    directory = DirectoryOptions(options.node_name, options.shard_count, options.hash_function)
+    node = Node(open_store(disk, entropy, options.storage, directory), options)
+    node.advance(clock.wall_ms(), clock.monotonic_ms())
+    return node

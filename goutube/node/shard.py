@@ -1,0 +1,186 @@
+"""One shard of this node: its log, its catalogue, and who waits for which entry."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from goutube._native import last_delta
+from goutube.errors import CorruptionError, GoutubeError
+from goutube.model import AppendResult, ProducerStamp, StreamId, stream_id_of
+from goutube.node.commands import Append, Reply, ShardStatus
+from goutube.node.judge import Proposable, Settled, judge
+from goutube.node.state import decode_catalogue
+from goutube.node.streams import Catalogue, Change, Tail
+from goutube.storage import EntryKind, HardState, NewEntry, RecoveredEntry, RecoveredShard, ShardLog
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Who is answered once the entry at ``index`` is committed, and with what.
+
+    Without a result and an error the answer is the stream as it is then, or nothing if it is gone.
+    """
+
+    index: int
+    token: int
+    stream_name: str
+    result: AppendResult | None
+    error: GoutubeError | None
+
+
+class Shard:
+    """A replica that leads its shard.
+
+    Args:
+        vote: 16 bytes, this node's incarnation: a lone voter elects itself.
+    """
+
+    def __init__(self, recovered: RecoveredShard, vote: bytes) -> None:
+        self.log: ShardLog = recovered.log
+        checkpoint = recovered.checkpoint
+        self.catalogue = (
+            decode_catalogue(checkpoint.state, checkpoint.index) if checkpoint else Catalogue()
+        )
+        for entry in recovered.entries():
+            self.catalogue.apply(_recovered_change(entry))
+        self.tail = Tail(self.catalogue)
+        self._vote = vote
+        self.checkpointing = False
+        """Whether a checkpoint of the catalogue is being written."""
+        self.deleted_names: dict[int, str] = {}
+        """Stream id -> name of streams whose deletion has just been committed."""
+        self._term = 0
+        """The term that this node leads in; 0 until the first proposal of this life."""
+        self._uncommitted: deque[Change] = deque()
+        self._waiting: deque[_Waiting] = deque()
+
+    def propose(self, token: int, command: Proposable, now_ms: int) -> Reply | None:
+        """Judge a command and append its entry, if it needs one.
+
+        Returns:
+            the answer, where it can be given at once.
+        """
+        result: AppendResult | None = None
+        error: GoutubeError | None = None
+        if self.log.fault:
+            fault = f"shard {self.log.shard} takes no writes: {self.log.fault}"
+            return Reply(token, error=CorruptionError(fault, shard=self.log.shard))
+        try:
+            verdict = judge(self.tail, command, now_ms)
+        except GoutubeError as refusal:
+            error = refusal
+        else:
+            if isinstance(verdict, Settled):
+                result = verdict.result
+            else:
+                appended = self._append(verdict)
+                result = appended if isinstance(command, Append) else None
+        index = self.log.last_index
+        waiting = _Waiting(index, token, command.name, result, error)
+        if not self._uncommitted:
+            return self._answer(waiting)
+        self._waiting.append(waiting)
+        return None
+
+    def _append(self, entry: NewEntry) -> AppendResult:
+        if not self._term:
+            self._term = self.log.hard_state.term + 1
+            self.log.set_hard_state(HardState(self._term, self._vote))
+        index = self.log.append(entry, self._term)
+        change = _proposed_change(self.log, entry, index)
+        self.tail.propose(change)
+        self._uncommitted.append(change)
+        end = change.offset + change.data_bytes
+        return AppendResult(change.offset, end, StreamId(change.stream_id))
+
+    def commit(self) -> tuple[list[Change], list[Reply]]:
+        """Fold in what the log has committed: the changes, and the answers that are due."""
+        commit_index = self.log.commit_index
+        changes: list[Change] = []
+        while self._uncommitted and self._uncommitted[0].index <= commit_index:
+            change = self._uncommitted.popleft()
+            if change.kind == EntryKind.DELETE:
+                self.deleted_names[change.stream_id] = self.catalogue.by_id[change.stream_id].name
+            self.catalogue.apply(change)
+            self.tail.committed(change)
+            changes.append(change)
+        replies: list[Reply] = []
+        while self._waiting and self._waiting[0].index <= self.catalogue.applied_index:
+            replies.append(self._answer(self._waiting.popleft()))
+        return changes, replies
+
+    def fail(self, error: GoutubeError) -> Iterable[Reply]:
+        """The answers for everybody who waits, once nothing more will be committed."""
+        waiting, self._waiting = self._waiting, deque()
+        self._uncommitted.clear()
+        return [Reply(w.token, error=w.error or error) for w in waiting]
+
+    def _answer(self, waiting: _Waiting) -> Reply:
+        if waiting.error is not None:
+            return Reply(waiting.token, error=waiting.error)
+        if waiting.result is not None:
+            return Reply(waiting.token, waiting.result)
+        stream = self.catalogue.by_name.get(waiting.stream_name)
+        return Reply(waiting.token, stream.info() if stream is not None else None)
+
+    def status(self) -> ShardStatus:
+        """What the shard is doing."""
+        log = self.log
+        return ShardStatus(
+            log.shard,
+            log.hard_state.term,
+            log.last_index,
+            self.catalogue.applied_index,
+            len(self.catalogue.by_id),
+            log.fault,
+        )
+
+
+def _proposed_change(log: ShardLog, entry: NewEntry, index: int) -> Change:
+    batch = entry.batch
+    stamp = entry.stamp_ms
+    if batch is None:
+        count = size = checksum = delta = 0
+    else:
+        count, size, checksum = batch.record_count, len(batch.data), batch.checksum
+        delta = last_delta(count, batch.flags, batch.tables)
+    stream_id = entry.stream_id or stream_id_of(log.shard, index)  # type: ignore[arg-type]
+    return Change(
+        index,
+        entry.kind,
+        entry.flags,
+        stream_id,
+        entry.offset,
+        entry.ordinal,
+        stamp,
+        stamp + delta,
+        count,
+        size,
+        checksum,
+        entry.producer,
+        entry.control,
+    )
+
+
+def _recovered_change(entry: RecoveredEntry) -> Change:
+    header = entry.header
+    producer = None
+    if header.kind == EntryKind.BATCH and header.producer_id != bytes(16):
+        producer = ProducerStamp(header.producer_id, header.epoch, header.sequence)
+    return Change(
+        header.index,
+        header.kind,
+        header.flags,
+        header.stream_id,
+        header.offset,
+        header.ordinal,
+        header.stamp,
+        entry.last_stamp,
+        header.record_count,
+        header.data_bytes,
+        header.checksum,
+        producer,
+        entry.control,
+    )

@@ -1,0 +1,294 @@
+"""What a stream is between two entries of its shard's log, and how an entry changes it.
+
+One fold serves the committed state, the tail that proposals are judged against, and recovery: it is
+a function of the log alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from goutube.limits import PRODUCER_IDLE_MS, PRODUCER_WINDOW_BATCHES, PRODUCERS_PER_SHARD_MAX
+from goutube.model import ProducerStamp, StreamId, StreamInfo
+from goutube.node.control import decode_properties, split_create, trim_target
+from goutube.storage import FLAG_CREATES, FLAG_SEALS, EntryKind
+
+_WINDOW_ROW: Final = struct.Struct("<QIIQ")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of a log, as far as the catalogue is concerned."""
+
+    index: int
+    kind: int
+    flags: int
+    stream_id: int
+    offset: int
+    ordinal: int
+    stamp: int
+    last_stamp: int
+    record_count: int
+    data_bytes: int
+    checksum: int
+    producer: ProducerStamp | None
+    control: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Producer:
+    """What is remembered of one producer of one stream.
+
+    Attributes:
+        next_sequence: number that the first record of its next batch must have.
+        window: its last batches, oldest first: (sequence, record count, checksum, offset) packed.
+    """
+
+    epoch: int
+    next_sequence: int
+    last_stamp: int
+    window: bytes
+
+    def batches(self) -> Iterator[tuple[int, int, int, int]]:
+        """(sequence, record count, checksum, offset) of the remembered batches."""
+        return _WINDOW_ROW.iter_unpack(self.window)
+
+
+class Stream:
+    """The state of one stream; a tail's copy falls back to its ``base`` for producers."""
+
+    __slots__ = (
+        "base",
+        "created_ms",
+        "end",
+        "last_stamp",
+        "name",
+        "producers",
+        "properties",
+        "record_count",
+        "sealed",
+        "start",
+        "stream_id",
+    )
+
+    def __init__(self, name: str, stream_id: int, created_ms: int, properties: bytes) -> None:
+        self.name = name
+        self.stream_id = stream_id
+        self.start = 0
+        self.end = 0
+        self.record_count = 0
+        self.sealed = False
+        self.created_ms = created_ms
+        self.last_stamp = created_ms
+        self.properties = properties
+        self.producers: dict[bytes, Producer] | None = None
+        self.base: Stream | None = None
+
+    def overlay(self) -> Stream:
+        """A copy that can run ahead of this state."""
+        copy = Stream(self.name, self.stream_id, self.created_ms, self.properties)
+        copy.start, copy.end, copy.record_count = self.start, self.end, self.record_count
+        copy.sealed, copy.last_stamp, copy.base = self.sealed, self.last_stamp, self
+        return copy
+
+    def producer(self, producer_id: bytes) -> Producer | None:
+        """What is remembered of a producer; None if nothing is."""
+        found = self.producers.get(producer_id) if self.producers else None
+        if found is None and self.base is not None:
+            return self.base.producer(producer_id)
+        return found
+
+    def info(self) -> StreamInfo:
+        """The stream as its users see it."""
+        return StreamInfo(
+            self.name,
+            StreamId(self.stream_id),
+            self.start,
+            self.end,
+            self.record_count,
+            self.sealed,
+            self.created_ms,
+            self.last_stamp,
+            decode_properties(self.properties),
+        )
+
+
+class StreamTable(Protocol):
+    """Where a fold finds the streams and puts what changed."""
+
+    def writable(self, stream_id: int) -> Stream | None:
+        """The stream to change; None where it is unknown."""
+
+    def add(self, stream: Stream) -> None:
+        """Take in a new stream."""
+
+    def remove(self, stream: Stream) -> None:
+        """Drop a deleted stream."""
+
+    def used(self, stream: Stream, producer_id: bytes, stamp: int) -> None:
+        """Note that a producer was heard of."""
+
+
+def fold(table: StreamTable, change: Change) -> None:
+    """Change a table of streams as one entry says."""
+    if change.flags & FLAG_CREATES:
+        name, properties = split_create(change.control)
+        table.add(Stream(name, change.stream_id, change.stamp, properties))
+    stream = table.writable(change.stream_id)
+    if stream is None:
+        return  # its create entry was damaged; the shard takes no appends and says why
+    stream.last_stamp = max(stream.last_stamp, change.last_stamp)
+    match change.kind:
+        case EntryKind.BATCH:
+            _fold_batch(table, stream, change)
+        case EntryKind.TRIM:
+            stream.start = max(stream.start, trim_target(change.control))
+        case EntryKind.DELETE:
+            table.remove(stream)
+        case EntryKind.CHANGE:
+            stream.properties = change.control
+        case _:
+            pass
+    if change.flags & FLAG_SEALS:
+        stream.sealed = True
+
+
+def _fold_batch(table: StreamTable, stream: Stream, change: Change) -> None:
+    stream.end = change.offset + change.data_bytes
+    stream.record_count = change.ordinal + change.record_count
+    stamp = change.producer
+    if stamp is None:
+        return
+    known = stream.producer(stamp.producer_id)
+    window = known.window if known is not None and known.epoch == stamp.epoch else b""
+    row = _WINDOW_ROW.pack(stamp.sequence, change.record_count, change.checksum, change.offset)
+    kept = (window + row)[-PRODUCER_WINDOW_BATCHES * _WINDOW_ROW.size :]
+    if stream.producers is None:
+        stream.producers = {}
+    stream.producers[stamp.producer_id] = Producer(
+        stamp.epoch, stamp.sequence + change.record_count, change.last_stamp, kept
+    )
+    table.used(stream, stamp.producer_id, change.last_stamp)
+
+
+class Catalogue:
+    """The committed streams of one shard.
+
+    Attributes:
+        applied_index: the fold of the log's entries up to here.
+    """
+
+    def __init__(self) -> None:
+        self.applied_index = 0
+        self.last_stamp = 0
+        self.by_name: dict[str, Stream] = {}
+        self.by_id: dict[int, Stream] = {}
+        self._producers: dict[tuple[int, bytes], int] = {}
+        """Time of last use, in the order of last use: the oldest is forgotten first."""
+
+    def apply(self, change: Change) -> None:
+        """Fold in the next committed entry."""
+        fold(self, change)
+        self.applied_index = change.index
+        self.last_stamp = max(self.last_stamp, change.last_stamp)
+
+    def writable(self, stream_id: int) -> Stream | None:
+        """The stream of an id."""
+        return self.by_id.get(stream_id)
+
+    def add(self, stream: Stream) -> None:
+        """Take in a new stream."""
+        self.by_name[stream.name] = stream
+        self.by_id[stream.stream_id] = stream
+
+    def remove(self, stream: Stream) -> None:
+        """Drop a stream and what is remembered of its producers."""
+        del self.by_id[stream.stream_id]
+        if self.by_name.get(stream.name) is stream:
+            del self.by_name[stream.name]
+        for producer_id in stream.producers or ():
+            self._producers.pop((stream.stream_id, producer_id), None)
+
+    def used(self, stream: Stream, producer_id: bytes, stamp: int) -> None:
+        """Note a producer's use; those idle for long, and the oldest of too many, are forgotten."""
+        key = (stream.stream_id, producer_id)
+        self._producers.pop(key, None)
+        self._producers[key] = stamp
+        oldest, last_use = next(iter(self._producers.items()))
+        if len(self._producers) > PRODUCERS_PER_SHARD_MAX or last_use + PRODUCER_IDLE_MS < stamp:
+            del self._producers[oldest]
+            owner = self.by_id[oldest[0]]
+            if owner.producers is not None:
+                owner.producers.pop(oldest[1], None)
+
+    def restore_order(self, stream_id: int, producer_id: bytes, stamp: int) -> None:
+        """Take in the next producer of a checkpoint, oldest first."""
+        self._producers[stream_id, producer_id] = stamp
+
+    def producer_order(self) -> Iterator[tuple[int, bytes]]:
+        """(stream id, producer id) in the order of last use."""
+        return iter(self._producers)
+
+
+class Tail:
+    """The catalogue as it will be once everything proposed is committed; an overlay, thrown away
+    where it has been caught up with."""
+
+    def __init__(self, base: Catalogue) -> None:
+        self.base = base
+        self.last_stamp = base.last_stamp
+        self._streams: dict[int, Stream] = {}
+        self._touched: dict[int, int] = {}
+        """Stream id -> index of the last entry that changed it."""
+        self._names: dict[str, Stream | None] = {}
+
+    def find(self, name: str) -> Stream | None:
+        """The stream of a name; None where there will be none."""
+        if name in self._names:
+            return self._names[name]
+        return self.base.by_name.get(name)
+
+    def propose(self, change: Change) -> None:
+        """Fold in an entry that has been appended to the log."""
+        fold(self, change)
+        self._touched[change.stream_id] = change.index
+        self.last_stamp = max(self.last_stamp, change.last_stamp)
+
+    def committed(self, change: Change) -> None:
+        """Drop the overlay of a stream that the committed state has caught up with."""
+        stream_id = change.stream_id
+        if self._touched.get(stream_id) != change.index:
+            return
+        del self._touched[stream_id]
+        stream = self._streams.pop(stream_id, None)
+        if stream is not None and self._names.get(stream.name) is stream:
+            del self._names[stream.name]
+        elif change.kind == EntryKind.DELETE and stream is not None:
+            if self._names.get(stream.name, stream) is None:
+                del self._names[stream.name]
+
+    def writable(self, stream_id: int) -> Stream | None:
+        """The overlay of a stream, made at its first change."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            committed = self.base.by_id.get(stream_id)
+            if committed is None:
+                return None
+            stream = self._streams[stream_id] = committed.overlay()
+            self._names[stream.name] = stream
+        return stream
+
+    def add(self, stream: Stream) -> None:
+        """Take in a new stream."""
+        self._streams[stream.stream_id] = stream
+        self._names[stream.name] = stream
+
+    def remove(self, stream: Stream) -> None:
+        """Hide a stream that is being deleted."""
+        self._names[stream.name] = None
+
+    def used(self, stream: Stream, producer_id: bytes, stamp: int) -> None:
+        """Nothing to do: what is forgotten is decided when entries are committed."""

@@ -1,0 +1,85 @@
+"""A replica's term and vote: two slots, written in turn, the newer good one counts."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from goutube._native import crc32c
+from goutube.ports import Disk
+
+SLOT_BYTES: Final = 4096
+_SLOT: Final = struct.Struct("<4sIQQ16s")
+_CHECKSUM: Final = struct.Struct("<I")
+_MAGIC: Final = b"gtH1"
+
+
+@dataclass(frozen=True, slots=True)
+class HardState:
+    """The term that a replica is in and the incarnation it voted for in it (zeros: nobody)."""
+
+    term: int
+    vote: bytes
+
+    def encode(self) -> bytes:
+        """The body of a hard-state record in the journal, 24 bytes."""
+        return struct.pack("<Q16s", self.term, self.vote)
+
+    @classmethod
+    def decode(cls, body: bytes) -> HardState:
+        """What ``encode`` made."""
+        term, vote = struct.unpack("<Q16s", body)
+        return cls(term, vote)
+
+
+NO_HARD_STATE: Final = HardState(0, bytes(16))
+
+
+def hard_state_path(directory: str) -> str:
+    """Where a shard's hard state lies."""
+    return f"{directory}/hard-state"
+
+
+def write_hard_state(disk: Disk, directory: str, state: HardState) -> None:
+    """Make a hard state durable in the slot that does not hold the present one."""
+    path = hard_state_path(directory)
+    fresh = not disk.exists(path)
+    file = disk.open(path, create=fresh)
+    try:
+        slots = [] if fresh else _read_slots(file.read(0, 2 * SLOT_BYTES))
+        number, place = max(((n, p) for n, p, _ in slots), default=(0, 1))
+        body = _SLOT.pack(_MAGIC, 1, number + 1, state.term, state.vote)
+        slot = body + _CHECKSUM.pack(crc32c(body))
+        file.write((1 - place) * SLOT_BYTES, slot.ljust(SLOT_BYTES, b"\0"))
+        file.sync()
+    finally:
+        file.close()
+    if fresh:
+        disk.sync_directory(directory)
+
+
+def read_hard_state(disk: Disk, directory: str) -> HardState | None:
+    """The newest good hard state; None where there is no file or neither slot is good."""
+    path = hard_state_path(directory)
+    if not disk.exists(path):
+        return None
+    file = disk.open(path, write=False)
+    try:
+        slots = _read_slots(file.read(0, 2 * SLOT_BYTES))
+    finally:
+        file.close()
+    return max(slots, key=lambda slot: slot[0])[2] if slots else None
+
+
+def _read_slots(content: bytes) -> list[tuple[int, int, HardState]]:
+    """(number, place, state) of each slot whose checksum is right."""
+    slots = []
+    for place in range(2):
+        slot = content[place * SLOT_BYTES : (place + 1) * SLOT_BYTES]
+        if len(slot) < _SLOT.size + _CHECKSUM.size or slot[:4] != _MAGIC:
+            continue
+        if _CHECKSUM.unpack_from(slot, _SLOT.size)[0] == crc32c(slot[: _SLOT.size]):
+            _, _, number, term, vote = _SLOT.unpack_from(slot)
+            slots.append((number, place, HardState(term, vote)))
+    return slots

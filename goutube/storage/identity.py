@@ -1,0 +1,126 @@
+"""Whose data directory this is: the format file, the boot counter, the registry of replicas.
+
+``format`` is written last when a directory is founded and never changes; ``boot`` counts the
+openings; ``registry`` says which replica of each shard the directory holds, so that a replica whose
+files are gone is known to be lost and never taken for a new, empty one.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from goutube.errors import DataDirError
+from goutube.ports import Disk, Entropy
+from goutube.storage.document import read_document, write_document
+
+FORMAT_PATH: Final = "format"
+BOOT_PATH: Final = "boot"
+REGISTRY_PATH: Final = "registry"
+LOCK_PATH: Final = "lock"
+_FORMAT_MAGIC: Final = b"gtF1"
+_BOOT_MAGIC: Final = b"gtB1"
+_REGISTRY_MAGIC: Final = b"gtR1"
+_BOOT: Final = struct.Struct("<Q")
+_REPLICA: Final = struct.Struct("<IIQ")
+DATA_FORMAT: Final = 1
+REPLICA_LIVE: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a data directory was founded as; ``boot`` is the number of this opening, from 1."""
+
+    data_format: int
+    cluster_id: str
+    incarnation: str
+    node_name: str
+    shard_count: int
+    hash_function: str
+    journal_bytes: int
+    boot: int
+
+
+def found(
+    disk: Disk,
+    entropy: Entropy,
+    node_name: str,
+    shard_count: int,
+    hash_function: str,
+    journal_bytes: int,
+) -> Identity:
+    """Make an empty directory this node's: a cluster of one, replica 1 of every shard.
+
+    Raises:
+        DataDirError: the directory holds something already.
+    """
+    strangers = [name for name in disk.list("") if not _left_by_founding(name)]
+    if strangers:
+        raise DataDirError(
+            f"the data directory has no format file but holds {strangers[0]!r}; "
+            "name an empty directory, or restore the format file",
+            found=strangers[0],
+        )
+    identity = Identity(
+        data_format=DATA_FORMAT,
+        cluster_id=entropy.token_bytes(16).hex(),
+        incarnation=entropy.token_bytes(16).hex(),
+        node_name=node_name,
+        shard_count=shard_count,
+        hash_function=hash_function,
+        journal_bytes=journal_bytes,
+        boot=0,
+    )
+    replicas = b"".join(_REPLICA.pack(shard, REPLICA_LIVE, 1) for shard in range(shard_count))
+    write_document(disk, REGISTRY_PATH, _REGISTRY_MAGIC, replicas)
+    return identity
+
+
+def finish_founding(disk: Disk, identity: Identity) -> None:
+    """Write the format file: from here on the directory is founded."""
+    body = {key: value for key, value in asdict(identity).items() if key != "boot"}
+    write_document(disk, FORMAT_PATH, _FORMAT_MAGIC, json.dumps(body, sort_keys=True).encode())
+
+
+def _left_by_founding(name: str) -> bool:
+    # What an interrupted founding leaves behind; it holds no stream, for the format file comes last.
+    return name in (LOCK_PATH, REGISTRY_PATH, "journal", "lost+found") or name.endswith(".tmp")
+
+
+def read_identity(disk: Disk) -> Identity:
+    """The identity of a founded directory, with the boot number it had last.
+
+    Raises:
+        CorruptionError: a document is damaged.
+        DataDirError: it is of a format that this release does not know.
+    """
+    fields = json.loads(read_document(disk, FORMAT_PATH, _FORMAT_MAGIC))
+    if fields["data_format"] != DATA_FORMAT:
+        raise DataDirError(
+            f"the data directory has format {fields['data_format']}; this release reads "
+            f"{DATA_FORMAT}. Use the release that wrote it",
+            version=fields["data_format"],
+        )
+    boot = 0
+    if disk.exists(BOOT_PATH):
+        boot = _BOOT.unpack(read_document(disk, BOOT_PATH, _BOOT_MAGIC))[0]
+    return Identity(**fields, boot=boot)
+
+
+def count_boot(disk: Disk, identity: Identity) -> Identity:
+    """Count one more opening, durably, and return the identity that carries it."""
+    boot = identity.boot + 1
+    write_document(disk, BOOT_PATH, _BOOT_MAGIC, _BOOT.pack(boot))
+    return Identity(**{**asdict(identity), "boot": boot})
+
+
+def read_registry(disk: Disk) -> dict[int, int]:
+    """Shard -> number of the live replica that this directory holds."""
+    body = read_document(disk, REGISTRY_PATH, _REGISTRY_MAGIC)
+    return {
+        shard: number
+        for shard, state, number in _REPLICA.iter_unpack(body)
+        if state == REPLICA_LIVE
+    }

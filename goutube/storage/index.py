@@ -1,0 +1,307 @@
+"""Where the batches of each stream lie in a segment: growing in memory, then sorted in a file.
+
+Both shapes answer the same questions by binary search. A row is one batch. Entries of many streams
+interleave in a segment, so the index is dense: every batch has its row.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+
+from goutube._native import EntryHeader, crc32c
+from goutube.errors import CorruptionError, DataDirError
+from goutube.ports import Disk
+
+_HEADER: Final = struct.Struct("<4sIIIQQIII")
+_TERM: Final = struct.Struct("<QQ")
+HEADER_BYTES: Final = 64
+INDEX_VERSION: Final = 1
+_MAGIC: Final = b"gtI1"
+_WIDE_COLUMNS: Final = 4
+_NARROW_COLUMNS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class IndexAbout:
+    """What an index file says of its segment beside the rows: so that it need not be scanned.
+
+    Attributes:
+        terms: (index where it begins, term) of every run of one term; the first one at
+            ``first_index``.
+    """
+
+    shard: int
+    first_index: int
+    generation: int
+    last_index: int
+    terms: list[tuple[int, int]]
+
+
+class Row(NamedTuple):
+    """One batch: its first byte and record in the stream, its time, its place in the segment."""
+
+    offset: int
+    ordinal: int
+    stamp: int
+    position: int
+    entry_bytes: int
+
+
+class StreamRows(Protocol):
+    """The rows of one stream in one segment, in the order of their offsets."""
+
+    def __len__(self) -> int:
+        """How many rows."""
+
+    def row(self, number: int) -> Row:
+        """The row of a number from 0."""
+
+    def at_offset(self, offset: int) -> int:
+        """Number of the last row that begins at or before ``offset``; -1: none."""
+
+    def at_ordinal(self, ordinal: int) -> int:
+        """Number of the last row whose first record is at or before ``ordinal``; -1: none."""
+
+    def before_stamp(self, stamp: int) -> int:
+        """Number of the last row that begins before ``stamp``; -1: none."""
+
+
+class _ActiveRows:
+    """One stream's rows in an active index."""
+
+    __slots__ = ("_index", "_numbers")
+
+    def __init__(self, index: ActiveIndex, numbers: Sequence[int]) -> None:
+        self._index = index
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def row(self, number: int) -> Row:
+        return self._index.row(self._numbers[number])
+
+    def at_offset(self, offset: int) -> int:
+        return bisect_right(self._numbers, offset, key=self._index.offsets.__getitem__) - 1
+
+    def at_ordinal(self, ordinal: int) -> int:
+        return bisect_right(self._numbers, ordinal, key=self._index.ordinals.__getitem__) - 1
+
+    def before_stamp(self, stamp: int) -> int:
+        return bisect_left(self._numbers, stamp, key=self._index.stamps.__getitem__) - 1
+
+
+class ActiveIndex:
+    """The index of a segment that still grows: columns in arrival order, row numbers by stream."""
+
+    __slots__ = (
+        "_by_stream",
+        "entry_bytes",
+        "offsets",
+        "ordinals",
+        "positions",
+        "stamps",
+        "stream_ids",
+    )
+
+    def __init__(self) -> None:
+        self.stream_ids = array("Q")
+        self.offsets = array("Q")
+        self.ordinals = array("Q")
+        self.stamps = array("Q")
+        self.positions = array("I")
+        self.entry_bytes = array("I")
+        self._by_stream: dict[int, array[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def add(self, stream_id: int, row: Row) -> None:
+        """Take in one batch; a stream's batches come in the order of their offsets."""
+        numbers = self._by_stream.get(stream_id)
+        if numbers is None:
+            numbers = self._by_stream[stream_id] = array("I")
+        numbers.append(len(self.offsets))
+        self.stream_ids.append(stream_id)
+        self.offsets.append(row.offset)
+        self.ordinals.append(row.ordinal)
+        self.stamps.append(row.stamp)
+        self.positions.append(row.position)
+        self.entry_bytes.append(row.entry_bytes)
+
+    def add_header(self, header: EntryHeader) -> None:
+        """Take in a batch that a scan found; entries without bytes have no row."""
+        if header.data_bytes:
+            row = Row(
+                header.offset, header.ordinal, header.stamp, header.position, header.entry_bytes
+            )
+            self.add(header.stream_id, row)
+
+    def row(self, number: int) -> Row:
+        """The row that came as ``number``-th, from 0."""
+        return Row(
+            self.offsets[number],
+            self.ordinals[number],
+            self.stamps[number],
+            self.positions[number],
+            self.entry_bytes[number],
+        )
+
+    def rows_of(self, stream_id: int) -> StreamRows | None:
+        """The rows of a stream; None where it has no batch in this segment."""
+        numbers = self._by_stream.get(stream_id)
+        return None if numbers is None else _ActiveRows(self, numbers)
+
+    def streams(self) -> Iterator[tuple[int, int]]:
+        """(stream id, offset of its last batch here) of every stream."""
+        for stream_id, numbers in self._by_stream.items():
+            yield stream_id, self.offsets[numbers[-1]]
+
+    def encode(self, about: IndexAbout) -> bytes:
+        """The index file: header, four columns of uint64, two of uint32, the runs of terms.
+
+        The columns are sorted by stream and offset.
+        """
+        streams = np.frombuffer(self.stream_ids, np.uint64)
+        offsets = np.frombuffer(self.offsets, np.uint64)
+        order = np.lexsort((offsets, streams))
+        wide = (self.stream_ids, self.offsets, self.ordinals, self.stamps)
+        narrow = (self.positions, self.entry_bytes)
+        body = b"".join(
+            [np.frombuffer(column, np.uint64)[order].tobytes() for column in wide]
+            + [np.frombuffer(column, np.uint32)[order].tobytes() for column in narrow]
+            + [_TERM.pack(*run) for run in about.terms]
+        )
+        head = _HEADER.pack(
+            _MAGIC,
+            INDEX_VERSION,
+            about.shard,
+            about.generation,
+            about.first_index,
+            about.last_index,
+            len(self),
+            len(about.terms),
+            crc32c(body),
+        ).ljust(HEADER_BYTES - 4, b"\0")
+        return head + struct.pack("<I", crc32c(head)) + body
+
+
+class _SealedRows:
+    """One stream's rows in a sealed index: the numbers from ``first`` to before ``after``."""
+
+    __slots__ = ("_after", "_first", "_index")
+
+    def __init__(self, index: SealedIndex, first: int, after: int) -> None:
+        self._index = index
+        self._first = first
+        self._after = after
+
+    def __len__(self) -> int:
+        return self._after - self._first
+
+    def row(self, number: int) -> Row:
+        return self._index.row(self._first + number)
+
+    def at_offset(self, offset: int) -> int:
+        place = bisect_right(self._index.offsets, offset, self._first, self._after)
+        return place - 1 - self._first
+
+    def at_ordinal(self, ordinal: int) -> int:
+        place = bisect_right(self._index.ordinals, ordinal, self._first, self._after)
+        return place - 1 - self._first
+
+    def before_stamp(self, stamp: int) -> int:
+        place = bisect_left(self._index.stamps, stamp, self._first, self._after)
+        return place - 1 - self._first
+
+
+class SealedIndex:
+    """An index file, searched in place.
+
+    Args:
+        content: the whole file, as ``ActiveIndex.encode`` made it; usually memory-mapped.
+        path: for error messages.
+
+    Raises:
+        CorruptionError: the bytes do not match their checksum.
+        DataDirError: the version is unknown.
+    """
+
+    __slots__ = ("about", "entry_bytes", "offsets", "ordinals", "positions", "stamps", "stream_ids")
+
+    def __init__(self, content: memoryview, path: str) -> None:
+        self.about, count = _check_header(content, path)
+        start = HEADER_BYTES
+        wide = content[start : start + _WIDE_COLUMNS * 8 * count].cast("Q")
+        start += _WIDE_COLUMNS * 8 * count
+        narrow = content[start : start + _NARROW_COLUMNS * 4 * count].cast("I")
+        columns = [wide[n * count : (n + 1) * count] for n in range(_WIDE_COLUMNS)]
+        columns += [narrow[n * count : (n + 1) * count] for n in range(_NARROW_COLUMNS)]
+        self.stream_ids, self.offsets, self.ordinals, self.stamps = columns[:_WIDE_COLUMNS]
+        self.positions, self.entry_bytes = columns[_WIDE_COLUMNS:]
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def row(self, number: int) -> Row:
+        """The row of a number, in the order of stream and offset."""
+        return Row(
+            self.offsets[number],
+            self.ordinals[number],
+            self.stamps[number],
+            self.positions[number],
+            self.entry_bytes[number],
+        )
+
+    def rows_of(self, stream_id: int) -> StreamRows | None:
+        """The rows of a stream; None where it has no batch in this segment."""
+        first = bisect_left(self.stream_ids, stream_id)
+        after = bisect_right(self.stream_ids, stream_id, first)
+        return None if first == after else _SealedRows(self, first, after)
+
+    def streams(self) -> Iterator[tuple[int, int]]:
+        """(stream id, offset of its last batch here) of every stream."""
+        first = 0
+        while first < len(self):
+            stream_id = self.stream_ids[first]
+            first = bisect_right(self.stream_ids, stream_id, first)
+            yield stream_id, self.offsets[first - 1]
+
+
+SegmentIndex = ActiveIndex | SealedIndex
+
+
+def _check_header(content: memoryview, path: str) -> tuple[IndexAbout, int]:
+    """What an index file says of its segment, and its number of rows; its checksums are right."""
+    head = bytes(content[:HEADER_BYTES])
+    if len(head) < HEADER_BYTES or head[:4] != _MAGIC:
+        raise CorruptionError(f"{path} is not an index file", path=path, position=0)
+    if struct.unpack_from("<I", head, HEADER_BYTES - 4)[0] != crc32c(head[:-4]):
+        raise CorruptionError(f"the header of {path} is damaged", path=path, position=0)
+    fields = _HEADER.unpack_from(head)
+    _, version, shard, generation, first_index, last_index, count, runs, checksum = fields
+    if version != INDEX_VERSION:
+        raise DataDirError(f"{path} has index version {version}; this release knows 1", path=path)
+    body = content[HEADER_BYTES:]
+    if len(body) != count * 40 + runs * _TERM.size or crc32c(body) != checksum:
+        raise CorruptionError(
+            f"{path} does not match its checksum", path=path, position=HEADER_BYTES
+        )
+    terms = [(index, term) for index, term in _TERM.iter_unpack(body[count * 40 :])]
+    return IndexAbout(shard, first_index, generation, last_index, terms), count
+
+
+def read_index(disk: Disk, path: str) -> SealedIndex:
+    """Map an index file and check it whole."""
+    file = disk.open(path, write=False)
+    try:
+        return SealedIndex(file.map(), path)
+    finally:
+        file.close()

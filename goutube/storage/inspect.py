@@ -1,0 +1,192 @@
+"""Looking at a data directory without changing a byte of it: what is there, and what is damaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from goutube._native import (
+    VERDICT_END,
+    VERDICT_TORN,
+    EntryHeader,
+    find_entry,
+    scan_entries,
+)
+from goutube.errors import CorruptionError, DataDirError
+from goutube.ports import Disk
+from goutube.storage.entries import SegmentName
+from goutube.storage.identity import Identity, read_identity
+from goutube.storage.index import read_index
+from goutube.storage.journal import Journal, open_journal
+from goutube.storage.segment import SEGMENT_HEADER_BYTES, SegmentHeader, shard_directory
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong: ``damage`` was durable once; otherwise it was never acknowledged."""
+
+    path: str
+    position: int
+    what: str
+    damage: bool
+
+
+@dataclass(slots=True)
+class SegmentReport:
+    """One segment: its entries from ``first_index`` to ``last_index``, and their bytes."""
+
+    path: str
+    first_index: int
+    last_index: int
+    entry_count: int
+    record_count: int
+    data_bytes: int
+    file_bytes: int
+    sealed: bool
+
+
+@dataclass(slots=True)
+class ShardReport:
+    """One shard's segments; ``durable_index`` is what the journal marks as durable."""
+
+    shard: int
+    durable_index: int
+    segments: list[SegmentReport] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class DirectoryReport:
+    """What a data directory holds; ``findings`` is empty where all is well."""
+
+    identity: Identity
+    journal_groups: int
+    journal_bytes: int
+    shards: list[ShardReport] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def damaged(self) -> bool:
+        """Whether anything that was durable is not whole."""
+        return any(finding.damage for finding in self.findings)
+
+
+def inspect_directory(disk: Disk) -> DirectoryReport:
+    """Read every segment and the journal, and verify every checksum; nothing is written.
+
+    Raises:
+        DataDirError: this is no data directory, or one of an unknown format.
+        CorruptionError: the format file is damaged.
+    """
+    if not disk.exists("format"):
+        raise DataDirError("there is no format file: this is no data directory")
+    identity = read_identity(disk)
+    report = DirectoryReport(identity, 0, 0)
+    durable, journalled = _inspect_journal(disk, identity, report)
+    for number in range(identity.shard_count):
+        directory = shard_directory(number)
+        names = [n for n in map(SegmentName.parse, disk.list(directory)) if n is not None]
+        if not names and number not in durable:
+            continue
+        shard = ShardReport(number, durable.get(number, 0))
+        for name in sorted(names, key=lambda n: (n.first_index, n.generation)):
+            _inspect_segment(disk, report, shard, name, journalled)
+        last = max((segment.last_index for segment in shard.segments), default=0)
+        if max(last, journalled.get(number, 0)) < shard.durable_index:
+            what = f"entries {last + 1} to {shard.durable_index} are gone"
+            report.findings.append(Finding(directory, 0, what, damage=True))
+        report.shards.append(shard)
+    return report
+
+
+def _inspect_journal(
+    disk: Disk, identity: Identity, report: DirectoryReport
+) -> tuple[dict[int, int], dict[int, int]]:
+    """The durable index of each shard, and up to where its entries lie in the journal."""
+    durable: dict[int, int] = {}
+    journalled: dict[int, int] = {}
+    journal: Journal | None = None
+    try:
+        journal = open_journal(disk, identity.shard_count, write=False)
+        durable.update({mark.shard: mark.index for mark in journal.superblock.marks})
+        for _, group in journal.replay():
+            report.journal_groups += 1
+            for shard, _, index, _, _ in group.marks:
+                durable[shard] = max(durable.get(shard, 0), index)
+                journalled[shard] = index
+    except CorruptionError as error:
+        position = int(error.fields.get("position", "0"))
+        report.findings.append(Finding("journal", position, error.message, damage=True))
+    finally:
+        if journal is not None:
+            report.journal_bytes = journal.used_bytes
+            journal.file.close()
+    return durable, journalled
+
+
+def _inspect_segment(
+    disk: Disk,
+    report: DirectoryReport,
+    shard: ShardReport,
+    name: SegmentName,
+    journalled: dict[int, int],
+) -> None:
+    path = f"{shard_directory(shard.shard)}/{name.file_name}"
+    index_path = f"{shard_directory(shard.shard)}/{name.index_name}"
+    file = disk.open(path, write=False)
+    try:
+        content = file.map()
+        header = SegmentHeader.decode(content, path)
+    except CorruptionError as error:
+        report.findings.append(Finding(path, 0, error.message, damage=True))
+        return
+    finally:
+        file.close()
+    entries = _verify_entries(report, path, content, header, shard, journalled)
+    sealed = disk.exists(index_path)
+    if sealed:
+        try:
+            read_index(disk, index_path)
+        except CorruptionError as error:
+            report.findings.append(Finding(index_path, 0, error.message, damage=False))
+    shard.segments.append(
+        SegmentReport(
+            path,
+            name.first_index,
+            entries[-1].index if entries else name.first_index - 1,
+            len(entries),
+            sum(entry.record_count for entry in entries),
+            sum(entry.data_bytes for entry in entries),
+            len(content),
+            sealed,
+        )
+    )
+
+
+def _verify_entries(
+    report: DirectoryReport,
+    path: str,
+    content: memoryview,
+    header: SegmentHeader,
+    shard: ShardReport,
+    journalled: dict[int, int],
+) -> list[EntryHeader]:
+    """Every whole entry of a segment; what is not whole becomes a finding."""
+    found: list[EntryHeader] = []
+    position, next_index, term = SEGMENT_HEADER_BYTES, header.name.first_index, header.previous_term
+    while position >= 0:
+        scan = scan_entries(content, position, header.salt, next_index, term, 0)
+        found += scan.headers
+        if scan.headers:
+            next_index, term = scan.headers[-1].index + 1, scan.headers[-1].term
+        if scan.verdict == VERDICT_END:
+            break
+        damage = next_index <= shard.durable_index and next_index > journalled.get(shard.shard, 0)
+        what = "the entry is damaged" if damage else "a torn entry, never acknowledged"
+        if not damage and scan.verdict == VERDICT_TORN and next_index <= shard.durable_index:
+            what = "an entry that the journal still holds"
+        report.findings.append(
+            Finding(path, scan.position, f"{what} (index {next_index})", damage=damage)
+        )
+        position = find_entry(content, scan.position + 8, header.salt, next_index + 1)
+        if position >= 0:
+            next_index = int.from_bytes(content[position + 8 : position + 16], "little")
+    return found

@@ -1,0 +1,233 @@
+"""The ring that makes small writes of all shards durable, as geometry: where groups go and begin.
+
+The file is two superblock slots, then the ring of pre-written bytes. Groups are strictly serial and
+start on 4 KiB boundaries. A superblock says where replay begins and, for every shard, the durable
+mark as of there. docs/FORMATS.md draws the bytes; ``goutube._native`` writes and judges groups.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from goutube._native import (
+    JOURNAL_BLOCK_BYTES,
+    VERDICT_OK,
+    JournalGroup,
+    crc32c,
+    find_group,
+    read_group,
+)
+from goutube.errors import CorruptionError, DataDirError
+from goutube.limits import MIB
+from goutube.ports import Disk, Entropy, File
+
+JOURNAL_PATH: Final = "journal"
+_MAGIC: Final = b"gtP1"
+_SUPERBLOCK: Final = struct.Struct("<4sIIIQQQQ")
+_SUPERBLOCK_BYTES: Final = 64
+_MARK: Final = struct.Struct("<IIQQQQ")
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DurableMark:
+    """What is certainly durable of one replica: entries up to (index, term) of its generation."""
+
+    shard: int
+    generation: int
+    replica: int
+    index: int
+    term: int
+    commit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Superblock:
+    """Where replay begins: the group ``sequence`` at ``position``; ``marks`` hold as of there."""
+
+    number: int
+    seed: int
+    position: int
+    sequence: int
+    ring_bytes: int
+    marks: tuple[DurableMark, ...]
+
+    def encode(self) -> bytes:
+        """The slot's bytes, without the padding to the slot's size."""
+        marks = b"".join(
+            _MARK.pack(m.shard, m.generation, m.replica, m.index, m.term, m.commit)
+            for m in self.marks
+        )
+        head = _SUPERBLOCK.pack(
+            _MAGIC,
+            _VERSION,
+            self.seed,
+            len(self.marks),
+            self.number,
+            self.position,
+            self.sequence,
+            self.ring_bytes,
+        ).ljust(_SUPERBLOCK_BYTES - 4, b"\0")
+        return head + struct.pack("<I", crc32c(marks, crc32c(head))) + marks
+
+    @classmethod
+    def decode(cls, slot: bytes) -> Superblock | None:
+        """What ``encode`` made; None where the bytes are not a good superblock.
+
+        Raises:
+            DataDirError: a good superblock of an unknown version.
+        """
+        if len(slot) < _SUPERBLOCK_BYTES or slot[:4] != _MAGIC:
+            return None
+        _, version, seed, count, number, position, sequence, ring = _SUPERBLOCK.unpack_from(slot)
+        end = _SUPERBLOCK_BYTES + count * _MARK.size
+        checksum = struct.unpack_from("<I", slot, _SUPERBLOCK_BYTES - 4)[0]
+        head = slot[: _SUPERBLOCK_BYTES - 4]
+        if end > len(slot) or crc32c(slot[_SUPERBLOCK_BYTES:end], crc32c(head)) != checksum:
+            return None
+        if version != _VERSION:
+            raise DataDirError(f"the journal has version {version}; this release knows 1")
+        marks = tuple(DurableMark(*m) for m in _MARK.iter_unpack(slot[_SUPERBLOCK_BYTES:end]))
+        return cls(number, seed, position, sequence, ring, marks)
+
+
+def _blocks(count: int) -> int:
+    return -(-count // JOURNAL_BLOCK_BYTES) * JOURNAL_BLOCK_BYTES
+
+
+class Journal:
+    """The ring of one data directory.
+
+    Attributes:
+        head: where the next group goes if it fits before the ring's end.
+        sequence: the next group's number.
+        superblock: the newest one that is durable.
+    """
+
+    def __init__(self, file: File, superblock: Superblock, shard_count: int) -> None:
+        self.file = file
+        self.superblock = superblock
+        self.slot_bytes = _blocks(_SUPERBLOCK_BYTES + shard_count * _MARK.size)
+        self.start = 2 * self.slot_bytes
+        self.end = self.start + superblock.ring_bytes
+        self.head = superblock.position
+        self.sequence = superblock.sequence
+
+    @property
+    def seed(self) -> int:
+        """What seeds the checksums of this ring's groups."""
+        return self.superblock.seed
+
+    @property
+    def used_bytes(self) -> int:
+        """How much of the ring would be replayed, or is skipped at its end."""
+        return (self.head - self.superblock.position) % (self.end - self.start)
+
+    def place(self, size: int) -> int | None:
+        """Where a group of ``size`` bytes can be written now; None while the ring is full.
+
+        The head never comes up to the tail from behind: equal means empty.
+        """
+        tail = self.superblock.position
+        if self.head >= tail:
+            if self.head + size <= self.end:
+                return self.head if self.head + size != self.end or tail != self.start else None
+            return self.start if self.start + size < tail else None
+        return self.head if self.head + size < tail else None
+
+    def advance(self, position: int, size: int) -> None:
+        """Take in that a group of ``size`` bytes goes to ``position``."""
+        self.head = position + size
+        if self.head >= self.end:
+            self.head = self.start
+        self.sequence += 1
+
+    def next_superblock(self, marks: Iterable[DurableMark]) -> Superblock:
+        """A superblock that makes replay begin at the head."""
+        return replace(
+            self.superblock,
+            number=self.superblock.number + 1,
+            position=self.head,
+            sequence=self.sequence,
+            marks=tuple(marks),
+        )
+
+    def write_superblock(self, superblock: Superblock) -> None:
+        """Make a superblock durable in the slot of the older one."""
+        slot = superblock.encode().ljust(self.slot_bytes, b"\0")
+        self.file.write(superblock.number % 2 * self.slot_bytes, slot)
+        self.file.sync()
+
+    def replay(self) -> Iterator[tuple[memoryview, JournalGroup]]:
+        """The ring's bytes with each whole group in them, from the superblock's on, in order.
+
+        Afterwards the head is behind them.
+
+        Raises:
+            CorruptionError: a group is bad although a later one is good: since a group is written
+                only when the one before it is synced, it was durable once.
+        """
+        ring = memoryview(self.file.read(0, self.end))
+        while True:
+            group = self._group_at(ring, self.head) or self._group_at(ring, self.start)
+            if group is None:
+                break
+            self.head = group.next_position if group.next_position < self.end else self.start
+            self.sequence += 1
+            yield ring, group
+        later = find_group(ring[self.start :], 0, self.seed, self.sequence)
+        if later >= 0:
+            raise CorruptionError(
+                f"group {self.sequence} of the journal is damaged at {self.head}, while a later one "
+                f"at {self.start + later} is whole: acknowledged bytes may be lost. Restore the "
+                "directory from a copy",
+                path=self.file.path,
+                position=self.head,
+            )
+
+    def _group_at(self, ring: memoryview, position: int) -> JournalGroup | None:
+        verdict, group = read_group(ring, position, self.seed, self.sequence)
+        return group if verdict == VERDICT_OK else None
+
+
+def create_journal(disk: Disk, entropy: Entropy, ring_bytes: int, shard_count: int) -> None:
+    """Make the journal's file: every byte written once, so that a group's sync moves data alone."""
+    disk.remove(JOURNAL_PATH)
+    file = disk.open(JOURNAL_PATH, create=True)
+    try:
+        slot_bytes = _blocks(_SUPERBLOCK_BYTES + shard_count * _MARK.size)
+        seed = int.from_bytes(entropy.token_bytes(4), "little")
+        ring_bytes = _blocks(ring_bytes)
+        total = 2 * slot_bytes + ring_bytes
+        zeros = bytes(MIB)
+        for position in range(0, total, MIB):
+            file.write(position, zeros[: min(MIB, total - position)])
+        superblock = Superblock(0, seed, 2 * slot_bytes, 1, ring_bytes, ())
+        file.write(0, superblock.encode())
+        file.sync()
+    finally:
+        file.close()
+    disk.sync_directory("")
+
+
+def open_journal(disk: Disk, shard_count: int, *, write: bool = True) -> Journal:
+    """Open the journal at its newest good superblock.
+
+    Raises:
+        CorruptionError: neither superblock is good.
+    """
+    file = disk.open(JOURNAL_PATH, write=write)
+    slot_bytes = _blocks(_SUPERBLOCK_BYTES + shard_count * _MARK.size)
+    slots = [Superblock.decode(file.read(n * slot_bytes, slot_bytes)) for n in range(2)]
+    good = [slot for slot in slots if slot is not None]
+    if not good:
+        file.close()
+        raise CorruptionError(
+            "both superblocks of the journal are damaged. Restore the directory from a copy",
+            path=JOURNAL_PATH,
+            position=0,
+        )
+    return Journal(file, max(good, key=lambda slot: slot.number), shard_count)

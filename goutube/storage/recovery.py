@@ -1,0 +1,231 @@
+"""Opening a data directory: found it or recover it, and prove what is there before anyone uses it.
+
+Replay brings the journal's groups back into the segments; then each shard's segments are read up to
+the first entry that is not whole. What lies at or below a durable mark was acknowledged: if it is
+not whole it is damage, which is never cut. What lies above the marks never was: it is kept while it
+is whole, and cut from there on. Everything that was found is synced before it is trusted.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+from goutube._native import JournalGroup, JournalRecord
+from goutube.errors import CorruptionError, DataDirError
+from goutube.model import ShardId
+from goutube.ports import Disk, Entropy, File
+from goutube.storage.config import StorageConfig
+from goutube.storage.entries import SegmentName
+from goutube.storage.hard_state import HardState, read_hard_state, write_hard_state
+from goutube.storage.identity import (
+    FORMAT_PATH,
+    LOCK_PATH,
+    Identity,
+    count_boot,
+    finish_founding,
+    found,
+    read_identity,
+    read_registry,
+)
+from goutube.storage.journal import DurableMark, Journal, create_journal, open_journal
+from goutube.storage.segment import shard_directory
+from goutube.storage.shard_log import RecordKind, ShardLog
+from goutube.storage.shard_recovery import RecoveredShard, recover_shard
+from goutube.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryOptions:
+    """What a data directory must have been founded with, or is founded with now."""
+
+    node_name: str
+    shard_count: int
+    hash_function: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStore:
+    """A store ready to take entries, and what its shards held."""
+
+    store: Store
+    shards: list[RecoveredShard]
+    founded: bool
+
+
+@dataclass(slots=True)
+class _Replay:
+    """What the journal's groups brought back."""
+
+    marks: dict[int, DurableMark]
+    hard_states: dict[int, HardState] = field(default_factory=dict)
+    files: dict[str, File] = field(default_factory=dict)
+
+
+def open_store(
+    disk: Disk, entropy: Entropy, config: StorageConfig, options: DirectoryOptions
+) -> OpenedStore:
+    """Found or recover a data directory; every entry in the logs returned is durable.
+
+    Raises:
+        DataDirError: in use, of another node or format, or founded with other options.
+        CorruptionError: the journal or a document is damaged.
+    """
+    disk.lock(LOCK_PATH)
+    founded = not disk.exists(FORMAT_PATH)
+    if founded:
+        identity = found(
+            disk,
+            entropy,
+            options.node_name,
+            options.shard_count,
+            options.hash_function,
+            config.journal_bytes,
+        )
+        create_journal(disk, entropy, config.journal_bytes, options.shard_count)
+        finish_founding(disk, identity)
+    else:
+        identity = read_identity(disk)
+        _check_options(identity, options)
+    identity = count_boot(disk, identity)
+    journal = open_journal(disk, identity.shard_count)
+    replay = _Replay({mark.shard: mark for mark in journal.superblock.marks})
+    for ring, group in journal.replay():
+        _replay_group(disk, replay, ring, group)
+    for file in replay.files.values():
+        file.sync()
+        file.close()
+    shards = _recover_shards(disk, entropy, config, identity, replay)
+    store = Store(config, identity, journal, [shard.log for shard in shards])
+    _make_durable(disk, store, journal)
+    return OpenedStore(store, shards, founded)
+
+
+def _check_options(identity: Identity, options: DirectoryOptions) -> None:
+    for name, here, asked in (
+        ("node_name", identity.node_name, options.node_name),
+        ("shard_count", identity.shard_count, options.shard_count),
+        ("hash_function", identity.hash_function, options.hash_function),
+    ):
+        if here != asked:
+            raise DataDirError(
+                f"the data directory was founded with {name} = {here!r}, not {asked!r}; set {name} "
+                "back, or name another data_dir",
+                setting=name,
+                found=here,
+            )
+
+
+# Replay
+
+
+def _replay_group(disk: Disk, replay: _Replay, ring: memoryview, group: JournalGroup) -> None:
+    for record in group.records:
+        body = ring[record.start : record.start + record.length]
+        _replay_record(disk, replay, record, body)
+    for shard, replica, index, term, commit in group.marks:
+        before = replay.marks.get(shard)
+        generation = before.generation if before else 0
+        if before is None or index >= before.index:
+            replay.marks[shard] = DurableMark(shard, generation, replica, index, term, commit)
+
+
+def _replay_record(disk: Disk, replay: _Replay, record: JournalRecord, body: memoryview) -> None:
+    name = SegmentName(record.first_index, record.generation)
+    path = f"{shard_directory(record.shard)}/{name.file_name}"
+    match record.kind:
+        case RecordKind.SEGMENT_CREATED:
+            _ensure_segment(disk, record.shard, path, body)
+        case RecordKind.ENTRIES:
+            if path not in replay.files:
+                if not disk.exists(path):
+                    raise CorruptionError(
+                        f"{path} is missing although the journal holds entries of it",
+                        path=path,
+                        position=record.position,
+                    )
+                replay.files[path] = disk.open(path)
+            replay.files[path].write(record.position, body)
+        case RecordKind.HARD_STATE:
+            replay.hard_states[record.shard] = HardState.decode(bytes(body[:24]))
+        case RecordKind.TRUNCATE:
+            after = struct.unpack_from("<Q", body)[0]
+            mark = replay.marks.get(record.shard)
+            index = min(mark.index, after) if mark else 0
+            replay.marks[record.shard] = DurableMark(
+                record.shard, record.generation, record.replica, index, 0, index
+            )
+        case _:
+            raise DataDirError(
+                f"the journal holds a record of kind {record.kind}, which this release does not "
+                "know; use the release that wrote it",
+                kind=record.kind,
+            )
+
+
+def _ensure_segment(disk: Disk, shard: int, path: str, header: memoryview) -> None:
+    """Make the file of a segment whose creation is durable in the journal, if it is not there."""
+    if disk.exists(path):
+        file = disk.open(path, write=False)
+        same = file.read(0, len(header)) == bytes(header)
+        file.close()
+        if same:
+            return
+        disk.remove(path)
+    disk.make_directory("shards")
+    disk.make_directory(shard_directory(shard))
+    file = disk.open(path, create=True)
+    file.write(0, header)
+    file.sync()
+    file.close()
+    disk.sync_directory(shard_directory(shard))
+
+
+# Shards
+
+
+def _recover_shards(
+    disk: Disk, entropy: Entropy, config: StorageConfig, identity: Identity, replay: _Replay
+) -> list[RecoveredShard]:
+    registry = read_registry(disk)
+    owner = bytes.fromhex(identity.incarnation)
+    present = set(disk.list("shards"))
+    shards = []
+    for number in range(identity.shard_count):
+        shard = ShardId(number)
+        log = ShardLog(shard, registry[shard], owner, config.segment_bytes, entropy)
+        mark = replay.marks.get(shard)
+        if shard_directory(shard).partition("/")[2] not in present and mark is None:
+            shards.append(RecoveredShard(log))
+            continue
+        state = read_hard_state(disk, shard_directory(shard)) if present else None
+        if state is not None:
+            log.hard_state = log.stored_hard_state = state
+        log.hard_state = replay.hard_states.get(shard, log.hard_state)
+        shards.append(recover_shard(disk, log, mark))
+        _check_hard_state(log)
+    return shards
+
+
+def _check_hard_state(log: ShardLog) -> None:
+    if log.hard_state.term < log.last_term:
+        log.fault = (
+            f"the hard state of shard {log.shard} is lost: it says term {log.hard_state.term}, the "
+            f"log has reached {log.last_term}"
+        )
+
+
+def _make_durable(disk: Disk, store: Store, journal: Journal) -> None:
+    """Sync what was found, so that it can be trusted, and begin with an empty journal."""
+    for log in store.logs:
+        for segment in log.segments:
+            if segment.file is not None and not segment.sealed:
+                segment.file.sync()
+        if log.segments:
+            store.resume(log)
+        if log.hard_state != log.stored_hard_state:
+            write_hard_state(disk, shard_directory(log.shard), log.hard_state)
+            log.stored_hard_state = log.hard_state
+    superblock = journal.next_superblock(store.marks())
+    journal.write_superblock(superblock)
+    journal.superblock = superblock

@@ -1,0 +1,170 @@
+"""One file of consecutive entries, as the log sees it; it does no I/O but in the functions below."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import Final
+
+from goutube._native import crc32c
+from goutube.errors import CorruptionError, DataDirError
+from goutube.model import Buffer
+from goutube.ports import Disk, File
+from goutube.storage.entries import SegmentName
+from goutube.storage.index import ActiveIndex, IndexAbout, SegmentIndex
+
+SEGMENT_HEADER_BYTES: Final = 256
+SEGMENT_VERSION: Final = 1
+_MAGIC: Final = b"gtS1"
+_HEADER: Final = struct.Struct("<4sIIIQQIIQQ16s")
+_CHECKSUM: Final = struct.Struct("<I")
+
+
+def shard_directory(shard: int) -> str:
+    """The directory of a shard's files."""
+    return f"shards/{shard:04d}"
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentHeader:
+    """The first 256 bytes of a segment.
+
+    Attributes:
+        salt: 32 random bits that seed the checksum of every entry's header in this file.
+        previous_index, previous_term: of the entry before the first one here; 0, 0 at the start.
+        owner: 16 bytes, the incarnation of the data directory that made the file.
+    """
+
+    shard: int
+    replica: int
+    name: SegmentName
+    salt: int
+    previous_index: int
+    previous_term: int
+    owner: bytes
+
+    def encode(self) -> bytes:
+        """The header's bytes."""
+        body = _HEADER.pack(
+            _MAGIC,
+            SEGMENT_VERSION,
+            self.shard,
+            self.name.generation,
+            self.replica,
+            self.name.first_index,
+            self.salt,
+            0,
+            self.previous_index,
+            self.previous_term,
+            self.owner,
+        ).ljust(SEGMENT_HEADER_BYTES - 4, b"\0")
+        return body + _CHECKSUM.pack(crc32c(body))
+
+    @classmethod
+    def decode(cls, content: Buffer, path: str) -> SegmentHeader:
+        """What ``encode`` made.
+
+        Raises:
+            CorruptionError: the bytes are not a good segment header.
+            DataDirError: the version is unknown.
+        """
+        head = bytes(content[:SEGMENT_HEADER_BYTES])
+        if len(head) < SEGMENT_HEADER_BYTES or head[:4] != _MAGIC:
+            raise CorruptionError(f"{path} does not begin as a segment", path=path, position=0)
+        if _CHECKSUM.unpack(head[-4:])[0] != crc32c(head[:-4]):
+            raise CorruptionError(f"the header of {path} is damaged", path=path, position=0)
+        fields = _HEADER.unpack_from(head)
+        _, version, shard, generation, replica, first, salt, _, before, before_term, owner = fields
+        if version != SEGMENT_VERSION:
+            raise DataDirError(
+                f"{path} has segment version {version}; this release knows 1", path=path
+            )
+        return cls(shard, replica, SegmentName(first, generation), salt, before, before_term, owner)
+
+
+@dataclass(slots=True)
+class QueuedWrite:
+    """Encoded entries that wait to be written to a segment."""
+
+    position: int
+    last_index: int
+    buffers: list[Buffer]
+    bulk: bool
+    """Not in the journal: they are durable only once the segment is synced."""
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """A segment of one shard's log, open or sealed.
+
+    Attributes:
+        size: one past the last entry that has a place here; a position in the file.
+        last_index: of the last entry that has a place here.
+        file: None until the file is made; then open as long as the segment is in the log.
+        reserved: positions below this have their space on disk.
+        unsynced: something was written since the last sync began.
+        full: no more entries get a place here.
+    """
+
+    header: SegmentHeader
+    index: SegmentIndex
+    size: int
+    last_index: int
+    file: File | None = None
+    reserved: int = 0
+    reserving: bool = False
+    unsynced: bool = False
+    syncing: bool = False
+    full: bool = False
+    sealing: bool = False
+    sealed: bool = False
+    queue: list[QueuedWrite] = field(default_factory=list)
+    in_flight: list[QueuedWrite] = field(default_factory=list)
+
+    @property
+    def path(self) -> str:
+        """The file's path in the data directory."""
+        return f"{shard_directory(self.header.shard)}/{self.header.name.file_name}"
+
+    @property
+    def index_path(self) -> str:
+        """The index file's path in the data directory."""
+        return f"{shard_directory(self.header.shard)}/{self.header.name.index_name}"
+
+
+def create_segment_file(disk: Disk, header: SegmentHeader, reserve_bytes: int) -> File:
+    """Make a segment's file with its header, durable with its name; one left by a crash is replaced."""
+    directory = shard_directory(header.shard)
+    path = f"{directory}/{header.name.file_name}"
+    disk.make_directory("shards")
+    disk.make_directory(directory)
+    disk.remove(path)
+    file = disk.open(path, create=True)
+    file.allocate(0, reserve_bytes)
+    file.write(0, header.encode())
+    file.sync()
+    disk.sync_directory(directory)
+    return file
+
+
+def seal_segment_file(disk: Disk, segment: Segment, terms: list[tuple[int, int]]) -> None:
+    """Give back the unused space, make the segment durable, and put its index beside it."""
+    assert segment.file is not None
+    assert isinstance(segment.index, ActiveIndex)
+    segment.file.truncate(segment.size)
+    segment.file.sync()
+    name = segment.header.name
+    about = IndexAbout(
+        segment.header.shard, name.first_index, name.generation, segment.last_index, terms
+    )
+    path = segment.index_path
+    temporary = path + ".tmp"
+    disk.remove(temporary)
+    file = disk.open(temporary, create=True)
+    try:
+        file.write(0, segment.index.encode(about))
+        file.sync()
+    finally:
+        file.close()
+    disk.rename(temporary, path)
+    disk.sync_directory(shard_directory(about.shard))

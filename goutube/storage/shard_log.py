@@ -1,0 +1,309 @@
+"""One shard's log, which is its Raft log: index, term, truncation of a suffix, durability in order.
+
+The log gives entries their place and encodes them; ``store`` carries them to the journal and to the
+segments and says here what has become durable and what has been written. It does no I/O itself.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections import deque
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from goutube._native import ENTRY_ALIGN, ENTRY_HEADER_BYTES, encode_entry_header
+from goutube.model import EntryIndex, ShardId, stream_id_of
+from goutube.ports import Entropy
+from goutube.storage.entries import NewEntry, SegmentName, StagedEntries
+from goutube.storage.hard_state import NO_HARD_STATE, HardState
+from goutube.storage.index import ActiveIndex, Row
+from goutube.storage.segment import (
+    SEGMENT_HEADER_BYTES,
+    QueuedWrite,
+    Segment,
+    SegmentHeader,
+)
+
+_PADDING: Final = [bytes(n) for n in range(ENTRY_ALIGN)]
+_NO_PRODUCER: Final = b""
+
+
+class RecordKind(IntEnum):
+    """What a record in the journal says; numbers are never reused."""
+
+    ENTRIES = 1
+    TRUNCATE = 2
+    HARD_STATE = 3
+    SEGMENT_CREATED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRecord:
+    """Something other than entries that the journal must hold before what is staged after it."""
+
+    kind: RecordKind
+    name: SegmentName
+    body: bytes
+
+
+@dataclass(slots=True)
+class _Span:
+    """Entries up to ``last_index`` that become durable together; spans follow one another."""
+
+    last_index: int
+    durable: bool
+
+
+class ShardLog:
+    """The log of one replica of one shard.
+
+    Args:
+        shard, replica: which replica this is.
+        owner: 16 bytes, the data directory's incarnation.
+        segment_bytes: where a segment is full.
+
+    Attributes:
+        last_index, last_term: of the newest entry, durable or not.
+        durable_index: entries up to here are under a durable mark. Never above ``last_index``.
+        written_index: entries up to here are in their segments' page cache and can be read.
+        hard_state: the newest term and vote, durable or staged.
+        fault: why the log takes no entries; empty where it does.
+    """
+
+    def __init__(
+        self, shard: ShardId, replica: int, owner: bytes, segment_bytes: int, entropy: Entropy
+    ) -> None:
+        self.shard = shard
+        self.replica = replica
+        self.segments: list[Segment] = []
+        self.created: list[Segment] = []
+        """Segments whose files the store has yet to make."""
+        self.hidden: list[Segment] = []
+        """Segments that a truncation hid; their files go when the truncation is checkpointed."""
+        self.staged: list[StagedEntries | StagedRecord] = []
+        self.staged_bytes = 0
+        self.first_index = 1
+        self.last_index = 0
+        self.last_term = 0
+        self.durable_index = 0
+        self.written_index = 0
+        self.queued_index = 0
+        """Entries up to here were handed to the journal or to their segment."""
+        self.generation = 0
+        self.checkpoint_index = 0
+        self.hard_state = NO_HARD_STATE
+        self.stored_hard_state = NO_HARD_STATE
+        """What the hard-state file holds."""
+        self.fault = ""
+        self._terms: list[tuple[int, int]] = []
+        self._spans: deque[_Span] = deque()
+        self._owner = owner
+        self._segment_bytes = segment_bytes
+        self._entropy = entropy
+
+    # Reading what is there
+
+    def term_at(self, index: int) -> int:
+        """The term of the entry at ``index``; 0 before the first one.
+
+        Raises:
+            IndexError: the log has no such entry.
+        """
+        if index == 0:
+            return 0
+        place = bisect_right(self._terms, (index, 1 << 64)) - 1
+        if place < 0 or index > self.last_index:
+            raise IndexError(f"shard {self.shard} has no entry {index}")
+        return self._terms[place][1]
+
+    def terms_between(self, first: int, last: int) -> list[tuple[int, int]]:
+        """(index where it begins, term) of every run of one term in [first, last]."""
+        inside = [run for run in self._terms if first < run[0] <= last]
+        return [(first, self.term_at(first)), *inside] if first <= last else inside
+
+    @property
+    def commit_index(self) -> int:
+        """Up to here entries are durable and readable: on a lone voter, committed."""
+        return min(self.durable_index, self.written_index)
+
+    # Appending
+
+    def append(self, entry: NewEntry, term: int) -> EntryIndex:
+        """Give an entry its index and place and stage it; returns the index.
+
+        Invariant: terms never fall along the log.
+        """
+        assert term >= self.last_term
+        index = EntryIndex(self.last_index + 1)
+        batch = entry.batch
+        stream_id = entry.stream_id or stream_id_of(self.shard, index)
+        tables, data = (batch.tables, batch.data) if batch else (b"", b"")
+        size = ENTRY_HEADER_BYTES + len(entry.control) + len(tables) + len(data)
+        padding = _PADDING[-size % ENTRY_ALIGN]
+        size += len(padding)
+        segment = self._segment_with_room(size)
+        producer = entry.producer
+        head = encode_entry_header(
+            segment.header.salt,
+            entry.kind,
+            entry.flags | (batch.flags if batch else 0),
+            index,
+            term,
+            stream_id,
+            entry.offset,
+            entry.ordinal,
+            entry.stamp_ms,
+            entry.producer_time_ms,
+            producer.producer_id if producer else _NO_PRODUCER,
+            producer.sequence if producer else 0,
+            producer.epoch if producer else 0,
+            batch.record_count if batch else 0,
+            entry.control,
+            len(tables),
+            len(data),
+            batch.checksum if batch else 0,
+        )
+        buffers = [part for part in (head, entry.control, tables, data, padding) if len(part)]
+        self._stage(StagedEntries(segment.header.name, segment.size, index, term, size, buffers))
+        if data:
+            row = Row(entry.offset, entry.ordinal, entry.stamp_ms, segment.size, size)
+            assert isinstance(segment.index, ActiveIndex)
+            segment.index.add(stream_id, row)
+        segment.size += size
+        segment.last_index = index
+        self.note_term(index, term)
+        return index
+
+    def note_term(self, index: int, term: int) -> None:
+        """Take in that the entry at ``index``, the next one, has ``term``."""
+        if term != self.last_term:
+            self._terms.append((index, term))
+            self.last_term = term
+        self.last_index = index
+
+    def set_hard_state(self, state: HardState) -> None:
+        """Stage a new term and vote, ahead of whatever is staged next."""
+        self.hard_state = state
+        name = SegmentName(self.last_index + 1, self.generation)
+        self.staged.append(StagedRecord(RecordKind.HARD_STATE, name, state.encode()))
+
+    def truncate(self, after: int) -> None:
+        """Drop all entries behind ``after``; the cut is durable with the next journal group.
+
+        The dropped entries stay in their file, hidden by the next generation of segment: a file is
+        never shortened here, so that no crash can bring them back half.
+        """
+        assert self.first_index - 1 <= after < self.last_index
+        self.generation += 1
+        for segment in [s for s in self.segments if s.header.name.first_index > after]:
+            self.segments.remove(segment)
+            self.hidden.append(segment)
+        term = self.term_at(after)
+        while self._terms and self._terms[-1][0] > after:
+            self._terms.pop()
+        self.last_index, self.last_term = after, term
+        self.durable_index = min(self.durable_index, after)
+        self.written_index = min(self.written_index, after)
+        self._lower_pending(after)
+        if self.segments:
+            self.segments[-1].full = True
+            self.segments[-1].last_index = min(self.segments[-1].last_index, after)
+        name = SegmentName(after + 1, self.generation)
+        self.staged.append(StagedRecord(RecordKind.TRUNCATE, name, struct.pack("<Q", after)))
+        self._new_segment()
+
+    def _lower_pending(self, after: int) -> None:
+        """What is on its way to the disk proves no entry behind ``after`` any more."""
+        for span in self._spans:
+            span.last_index = min(span.last_index, after)
+        for item in self.staged:
+            if isinstance(item, StagedEntries):
+                item.last_index = min(item.last_index, after)
+        for segment in self.hidden + self.segments:
+            for write in segment.queue + segment.in_flight:
+                write.last_index = min(write.last_index, after)
+        self.queued_index = min(self.queued_index, after)
+
+    def _stage(self, entries: StagedEntries) -> None:
+        last = self.staged[-1] if self.staged else None
+        if isinstance(last, StagedEntries) and last.name == entries.name:
+            last.last_index, last.last_term = entries.last_index, entries.last_term
+            last.byte_count += entries.byte_count
+            last.buffers += entries.buffers
+        else:
+            self.staged.append(entries)
+        self.staged_bytes += entries.byte_count
+
+    def _segment_with_room(self, size: int) -> Segment:
+        if self.segments:
+            segment = self.segments[-1]
+            fits = segment.size + size <= self._segment_bytes
+            if not segment.full and (fits or segment.size == SEGMENT_HEADER_BYTES):
+                return segment
+            segment.full = True
+        return self._new_segment()
+
+    def _new_segment(self) -> Segment:
+        header = SegmentHeader(
+            shard=self.shard,
+            replica=self.replica,
+            name=SegmentName(self.last_index + 1, self.generation),
+            salt=int.from_bytes(self._entropy.token_bytes(4), "little"),
+            previous_index=self.last_index,
+            previous_term=self.last_term,
+            owner=self._owner,
+        )
+        segment = Segment(header, ActiveIndex(), SEGMENT_HEADER_BYTES, self.last_index)
+        self.segments.append(segment)
+        self.created.append(segment)
+        self.staged.append(StagedRecord(RecordKind.SEGMENT_CREATED, header.name, header.encode()))
+        return segment
+
+    # Durability, told by the store
+
+    def take_staged(self) -> list[StagedEntries | StagedRecord]:
+        """Everything staged, in order; nothing is staged afterwards."""
+        staged, self.staged, self.staged_bytes = self.staged, [], 0
+        return staged
+
+    def take_staged_entries(self) -> list[StagedEntries]:
+        """The staged entries alone; records stay staged for the journal."""
+        entries = [item for item in self.staged if isinstance(item, StagedEntries)]
+        self.staged = [item for item in self.staged if isinstance(item, StagedRecord)]
+        self.staged_bytes = 0
+        return entries
+
+    def queue_write(self, entries: StagedEntries, *, bulk: bool) -> None:
+        """Queue staged entries for their segment.
+
+        What goes to the journal becomes durable with the group that is being formed; groups are
+        strictly serial, so it counts as durable for that group's own mark. Bulk counts when synced.
+        """
+        segment = self._segment_named(entries.name)
+        if segment is not None:
+            write = QueuedWrite(entries.position, entries.last_index, entries.buffers, bulk)
+            segment.queue.append(write)
+        self._spans.append(_Span(entries.last_index, durable=not bulk))
+        self.queued_index = entries.last_index
+
+    def bulk_synced(self, last_index: int) -> None:
+        """Bulk entries up to ``last_index`` are synced in their segment."""
+        for span in self._spans:
+            if span.last_index > last_index:
+                break
+            span.durable = True
+
+    def next_mark(self) -> int:
+        """The index up to which everything will be durable once the group being formed is."""
+        mark = self.durable_index
+        while self._spans and self._spans[0].durable:
+            mark = max(mark, self._spans.popleft().last_index)
+        return mark
+
+    def _segment_named(self, name: SegmentName) -> Segment | None:
+        for segment in reversed(self.hidden + self.segments):
+            if segment.header.name == name:
+                return segment
+        return None

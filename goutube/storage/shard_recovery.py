@@ -1,0 +1,269 @@
+"""Recovering one shard: its segments in order; what in them is whole, torn or damaged."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from goutube._native import (
+    BATCH_DELTAS,
+    ENTRY_HEADER_BYTES,
+    EntryHeader,
+    EntryScan,
+    find_entry,
+    last_delta,
+    scan_entries,
+)
+from goutube.errors import CorruptionError, DataDirError
+from goutube.ports import Disk
+from goutube.storage.checkpoint import Checkpoint, read_checkpoint
+from goutube.storage.entries import SegmentName
+from goutube.storage.index import ActiveIndex, SealedIndex, read_index
+from goutube.storage.journal import DurableMark
+from goutube.storage.segment import SEGMENT_HEADER_BYTES, Segment, SegmentHeader, shard_directory
+from goutube.storage.shard_log import ShardLog
+
+_EVERY_INDEX: Final = (1 << 63) - 1
+_INDEX: Final = struct.Struct("<Q")
+_INDEX_AT: Final = 8
+"""Of the index in an entry's header."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveredEntry:
+    """One entry for the catalogue: its header, control section, and its last record's time."""
+
+    header: EntryHeader
+    control: bytes
+    last_stamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Entries that were durable and cannot be read: all from ``first_index`` to ``last_index``."""
+
+    path: str
+    position: int
+    first_index: int
+    last_index: int
+
+
+@dataclass(slots=True)
+class RecoveredShard:
+    """A log as it was found, and what its catalogue is made of.
+
+    Attributes:
+        torn_bytes: how much was cut above the durable mark: never acknowledged.
+    """
+
+    log: ShardLog
+    checkpoint: Checkpoint | None = None
+    damages: list[Damage] = field(default_factory=list)
+    torn_bytes: int = 0
+    _scans: list[tuple[memoryview, list[EntryHeader]]] = field(default_factory=list)
+
+    def entries(self) -> Iterator[RecoveredEntry]:
+        """Every entry behind the checkpoint, in order; to be gone through once."""
+        after = self.checkpoint.index if self.checkpoint else 0
+        for content, headers in self._scans:
+            for header in headers:
+                if header.index > after:
+                    yield _recovered(content, header)
+        self._scans.clear()
+
+    def add_scan(self, content: memoryview, headers: list[EntryHeader]) -> None:
+        """Keep what was found in one segment until it is folded."""
+        self._scans.append((content, headers))
+
+
+def _recovered(content: memoryview, header: EntryHeader) -> RecoveredEntry:
+    start = header.position + ENTRY_HEADER_BYTES
+    tables = start + header.control_bytes
+    stamp = header.stamp
+    if header.flags & BATCH_DELTAS:
+        table = content[tables : tables + header.tables_bytes]
+        stamp += last_delta(header.record_count, header.flags, table)
+    return RecoveredEntry(header, bytes(content[start:tables]), stamp)
+
+
+def recover_shard(disk: Disk, log: ShardLog, mark: DurableMark | None) -> RecoveredShard:
+    """Bring a log back from its files.
+
+    ``mark`` is what is certainly durable; None for a shard that never was in a group.
+    """
+    recovered = RecoveredShard(log, read_checkpoint(disk, shard_directory(log.shard)))
+    if recovered.checkpoint is not None:
+        log.checkpoint_index = recovered.checkpoint.index
+    log.generation = mark.generation if mark else 0
+    names = _chain(disk, log)
+    for place, name in enumerate(names):
+        limit = names[place + 1].first_index - 1 if place + 1 < len(names) else _EVERY_INDEX
+        header = _read_header(disk, log, name)
+        if place == 0:
+            _begin(recovered, header)
+        _check_link(recovered, header)
+        _recover_segment(disk, recovered, header, limit, mark.index if mark else 0)
+    log.durable_index = log.written_index = log.queued_index = log.last_index
+    if mark is not None and log.last_index < mark.index:
+        _note_damage(
+            recovered, Damage(shard_directory(log.shard), 0, log.last_index + 1, mark.index)
+        )
+    return recovered
+
+
+def _begin(recovered: RecoveredShard, header: SegmentHeader) -> None:
+    """A log whose first segments were freed begins behind them, at or before its checkpoint."""
+    log = recovered.log
+    log.first_index = header.name.first_index
+    if header.previous_index > log.checkpoint_index:
+        path = f"{shard_directory(log.shard)}/checkpoint"
+        _note_damage(recovered, Damage(path, 0, 1, header.previous_index))
+    if header.previous_index:
+        log.note_term(header.previous_index, header.previous_term)
+
+
+def _chain(disk: Disk, log: ShardLog) -> list[SegmentName]:
+    """The segments that make up the log, in order; what a truncation hid is removed."""
+    directory = shard_directory(log.shard)
+    names = [n for n in map(SegmentName.parse, disk.list(directory)) if n is not None]
+    chain: list[SegmentName] = []
+    hidden = [name for name in names if name.generation > log.generation]
+    named = [name for name in names if name.generation <= log.generation]
+    for name in sorted(named, key=lambda n: (n.generation, n.first_index)):
+        while chain and chain[-1].first_index >= name.first_index:
+            hidden.append(chain.pop())
+        chain.append(name)
+    for name in hidden:
+        disk.remove(f"{directory}/{name.index_name}")
+        disk.remove(f"{directory}/{name.file_name}")
+    if hidden:
+        disk.sync_directory(directory)
+    return chain
+
+
+def _read_header(disk: Disk, log: ShardLog, name: SegmentName) -> SegmentHeader:
+    path = f"{shard_directory(log.shard)}/{name.file_name}"
+    file = disk.open(path, write=False)
+    try:
+        header = SegmentHeader.decode(file.read(0, SEGMENT_HEADER_BYTES), path)
+    finally:
+        file.close()
+    if (header.shard, header.replica, header.name) != (log.shard, log.replica, name):
+        raise DataDirError(
+            f"{path} is a segment of shard {header.shard}, replica {header.replica}, first index "
+            f"{header.name.first_index}: it was put here by hand. Take it out of the directory",
+            path=path,
+        )
+    return header
+
+
+def _check_link(recovered: RecoveredShard, header: SegmentHeader) -> None:
+    """Entries between the segment before and this one are gone: note which."""
+    log = recovered.log
+    if header.previous_index > log.last_index:
+        path = f"{shard_directory(log.shard)}/{header.name.file_name}"
+        _note_damage(recovered, Damage(path, 0, log.last_index + 1, header.previous_index))
+        log.note_term(header.previous_index, header.previous_term)
+
+
+def _note_damage(recovered: RecoveredShard, damage: Damage) -> None:
+    recovered.damages.append(damage)
+    recovered.log.fault = (
+        f"entries {damage.first_index} to {damage.last_index} of shard {recovered.log.shard} are "
+        f"damaged: see {damage.path} at {damage.position}"
+    )
+
+
+def _recover_segment(
+    disk: Disk, recovered: RecoveredShard, header: SegmentHeader, limit: int, mark: int
+) -> None:
+    log = recovered.log
+    segment = Segment(header, ActiveIndex(), SEGMENT_HEADER_BYTES, log.last_index)
+    file = disk.open(segment.path)
+    segment.file, segment.reserved = file, file.size()
+    log.segments.append(segment)
+    content = file.map()
+    sealed = _sealed_index(disk, segment)
+    if sealed is not None and sealed.about.last_index <= limit:
+        for first, term in sealed.about.terms:
+            log.note_term(first, term)
+        log.last_index = segment.last_index = sealed.about.last_index
+        segment.index, segment.size = sealed, segment.reserved
+        segment.full = segment.sealing = segment.sealed = True
+        if log.last_index > log.checkpoint_index:
+            recovered.add_scan(content, _headers_of(content, header))
+        return
+    headers = _scan(recovered, segment, content, limit, mark)
+    assert isinstance(segment.index, ActiveIndex)
+    for entry in headers:
+        log.note_term(entry.index, entry.term)
+        segment.index.add_header(entry)
+    segment.last_index = log.last_index
+    segment.full = limit != _EVERY_INDEX
+    recovered.add_scan(content, headers)
+
+
+def _sealed_index(disk: Disk, segment: Segment) -> SealedIndex | None:
+    """The segment's index if it was sealed; a bad one is made anew from the segment."""
+    if not disk.exists(segment.index_path):
+        return None
+    try:
+        return read_index(disk, segment.index_path)
+    except CorruptionError:
+        return None
+
+
+def _headers_of(content: memoryview, header: SegmentHeader) -> list[EntryHeader]:
+    """The headers of a sealed segment, for a catalogue whose checkpoint is older than it."""
+    scan = scan_entries(
+        content,
+        SEGMENT_HEADER_BYTES,
+        header.salt,
+        header.name.first_index,
+        header.previous_term,
+        _EVERY_INDEX,
+    )
+    return scan.headers
+
+
+def _scan(
+    recovered: RecoveredShard, segment: Segment, content: memoryview, limit: int, mark: int
+) -> list[EntryHeader]:
+    """The whole entries of a segment that was not sealed; sets its size to where they end."""
+    salt = segment.header.salt
+    found: list[EntryHeader] = []
+    next_index, term = segment.header.name.first_index, segment.header.previous_term
+    position = SEGMENT_HEADER_BYTES
+    while True:
+        scan = scan_entries(content, position, salt, next_index, term, mark + 1)
+        found += _up_to(scan, limit)
+        if found:
+            next_index, term = found[-1].index + 1, found[-1].term
+        segment.size = found[-1].position + found[-1].entry_bytes if found else position
+        if next_index > min(mark, limit):
+            break
+        # Entries up to the mark were durable: look behind the damage for the next good one.
+        position = find_entry(content, scan.position, salt, next_index + 1)
+        if position < 0:
+            break
+        good_index = _INDEX.unpack_from(content, position + _INDEX_AT)[0]
+        _note_damage(recovered, Damage(segment.path, scan.position, next_index, good_index - 1))
+        next_index = good_index
+    if limit == _EVERY_INDEX and next_index > mark:
+        recovered.torn_bytes += _torn_bytes(content, segment.size)
+    return found
+
+
+def _up_to(scan: EntryScan, limit: int) -> list[EntryHeader]:
+    """The entries that the next generation does not hide."""
+    if not scan.headers or scan.headers[-1].index <= limit:
+        return scan.headers
+    return [header for header in scan.headers if header.index <= limit]
+
+
+def _torn_bytes(content: memoryview, size: int) -> int:
+    """How many bytes of an entry that was being written lie behind the last whole one."""
+    behind = bytes(content[size : size + (1 << 20)])
+    return len(behind.rstrip(b"\0"))

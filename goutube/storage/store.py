@@ -1,0 +1,403 @@
+"""All shards of one data directory and the journal they share: staged entries in, disk jobs out.
+
+The order that everything rests on: an entry counts as durable once a group whose mark covers it is
+synced. Journalled entries lie in that group or an earlier one; bulk entries were synced in their
+segment before the mark went out. Groups run strictly one after the other, and so do the writes of
+one shard's segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from goutube._native import (
+    ENTRY_ALIGN,
+    JOURNAL_BLOCK_BYTES,
+    JOURNAL_RECORD_HEADER_BYTES,
+    encode_group,
+    encode_record_header,
+)
+from goutube.errors import DiskFailedError, InvariantError
+from goutube.model import Buffer
+from goutube.ports import Call, Disk, File, Job, Outcome, SyncFile, WriteGroup, WriteSegment
+from goutube.storage.config import StorageConfig
+from goutube.storage.entries import StagedEntries
+from goutube.storage.identity import Identity
+from goutube.storage.index import SealedIndex, read_index
+from goutube.storage.journal import DurableMark, Journal
+from goutube.storage.segment import Segment, create_segment_file, seal_segment_file
+from goutube.storage.shard_log import RecordKind, ShardLog, StagedRecord
+
+_GROUP_HEAD_BYTES = 64
+_GROUP_MARK_BYTES = 40
+Then = Callable[[Outcome], None]
+
+
+@dataclass(slots=True)
+class StoreStats:
+    """What the store has done in this process; plain counters."""
+
+    groups: int = 0
+    group_bytes: int = 0
+    bulk_bytes: int = 0
+    checkpoints: int = 0
+    segments_created: int = 0
+    segments_sealed: int = 0
+
+
+@dataclass(slots=True)
+class _Group:
+    """A journal group that is being formed."""
+
+    records: list[Buffer] = field(default_factory=list)
+    record_count: int = 0
+    record_bytes: int = 0
+    logs: dict[int, ShardLog] = field(default_factory=dict)
+
+    def add(self, log: ShardLog, item: StagedEntries | StagedRecord) -> None:
+        """Put what one shard has staged into the group."""
+        if isinstance(item, StagedEntries):
+            name, kind, position = item.name, RecordKind.ENTRIES, item.position
+            body, length = item.buffers, item.byte_count
+        else:
+            name, kind, position = item.name, item.kind, 0
+            padding = bytes(-len(item.body) % ENTRY_ALIGN)
+            body, length = [item.body + padding], len(item.body) + len(padding)
+        self.records.append(
+            encode_record_header(
+                kind, log.shard, log.replica, name.first_index, name.generation, position, length
+            )
+        )
+        self.records += body
+        self.record_count += 1
+        self.record_bytes += JOURNAL_RECORD_HEADER_BYTES + length
+
+
+class Store:
+    """The log of every shard that this data directory holds.
+
+    Args:
+        logs: one a shard, as recovery found them.
+
+    Attributes:
+        failure: set by the first failed write or sync, for the rest of the process: nothing that
+            was pending is acknowledged, nothing more is taken.
+    """
+
+    def __init__(
+        self, config: StorageConfig, identity: Identity, journal: Journal, logs: list[ShardLog]
+    ) -> None:
+        self.config = config
+        self.identity = identity
+        self.journal = journal
+        self.logs = logs
+        self.stats = StoreStats()
+        self.failure: DiskFailedError | None = None
+        self.pending_bytes = 0
+        """Encoded entries that are not durable or not written yet."""
+        self._jobs: list[Job] = []
+        self._thens: dict[int, Then] = {}
+        self._ticket = 0
+        self._staged: dict[int, ShardLog] = {}
+        self._unmarked: dict[int, ShardLog] = {}
+        self._queued: dict[int, ShardLog] = {}
+        self._unsynced: dict[int, ShardLog] = {}
+        self.group_running = False
+        """Whether a journal group is being written."""
+        self._advanced: dict[int, ShardLog] = {}
+        self.on_group: list[Callable[[], None]] = []
+        """Called whenever no group is under way and one has just ended."""
+
+    # Jobs
+
+    def start(self, make: Callable[[int], Job], then: Then) -> int:
+        """Hand out a job under a fresh ticket; ``then`` is called with its outcome."""
+        self._ticket += 1
+        self._jobs.append(make(self._ticket))
+        self._thens[self._ticket] = then
+        return self._ticket
+
+    def completed(self, outcome: Outcome) -> None:
+        """Take in how a job ended."""
+        self._thens.pop(outcome.ticket)(outcome)
+
+    def ready(self) -> list[Job]:
+        """The jobs to start now; called once a round, after everything that has arrived."""
+        if self.failure is None:
+            self._route_bulk()
+            self._form_group()
+            for log in list(self._queued.values()):
+                self._write_segment(log)
+        jobs, self._jobs = self._jobs, []
+        return jobs
+
+    def take_advanced(self) -> Iterable[ShardLog]:
+        """The logs whose commit index may have moved since the last call."""
+        advanced, self._advanced = self._advanced, {}
+        return advanced.values()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is staged and no job is under way."""
+        return not (self._staged or self._unmarked or self._queued or self._thens or self._jobs)
+
+    def fail(self, outcome: Outcome) -> bool:
+        """Whether the job failed; the first failure is final for the whole store."""
+        if outcome.error is None:
+            return False
+        if self.failure is None:
+            self.failure = DiskFailedError(
+                f"the disk failed: {outcome.error}. Nothing more is written; repair the disk and "
+                "start the node again"
+            )
+            self.failure.__cause__ = outcome.error
+        return True
+
+    # Staging
+
+    def staged(self, log: ShardLog) -> None:
+        """Note that something was staged in a log."""
+        self._staged[log.shard] = log
+
+    def resume(self, log: ShardLog) -> None:
+        """Go on with what the last life of the process left to do for a log, sealing above all."""
+        self._queued[log.shard] = log
+
+    def _route_bulk(self) -> None:
+        """Send what is too much for the journal straight to its segment."""
+        for log in [
+            log for log in self._staged.values() if log.staged_bytes > self.config.bulk_bytes
+        ]:
+            if any(
+                isinstance(i, StagedRecord) and i.kind is RecordKind.TRUNCATE for i in log.staged
+            ):
+                continue  # a cut must be durable before what follows it
+            for entries in log.take_staged_entries():
+                log.queue_write(entries, bulk=True)
+                self.stats.bulk_bytes += entries.byte_count
+            self._queue(log)
+            if not log.staged:
+                del self._staged[log.shard]
+
+    def _queue(self, log: ShardLog) -> None:
+        self._queued[log.shard] = log
+        self._unsynced[log.shard] = log
+        for segment in log.created:
+            self._create(log, segment)
+        log.created.clear()
+
+    # The journal
+
+    def _form_group(self) -> None:
+        if self.group_running or not (self._staged or self._unmarked):
+            return
+        size = self._next_group_bytes()
+        position = self.journal.place(size)
+        if position is None:
+            return  # the ring is full: the checkpoint under way makes room
+        group = _Group(logs=dict(self._unmarked))
+        self._unmarked.clear()
+        for log in self._fitting():
+            del self._staged[log.shard]
+            group.logs[log.shard] = log
+            for item in log.take_staged():
+                group.add(log, item)
+                if isinstance(item, StagedEntries):
+                    log.queue_write(item, bulk=False)
+            self._queue(log)
+        self._submit_group(group, position, size)
+
+    def _fitting(self) -> list[ShardLog]:
+        """Logs whose staged entries fill one group, first come first served; at least one."""
+        logs: list[ShardLog] = []
+        total = 0
+        for log in self._staged.values():
+            total += log.staged_bytes
+            if logs and total > self.config.group_bytes_max:
+                break
+            logs.append(log)
+        return logs
+
+    def _next_group_bytes(self) -> int:
+        """The size of the next group, whole blocks."""
+        fitting = self._fitting()
+        marked = self._unmarked.keys() | {log.shard for log in fitting}
+        total = _GROUP_HEAD_BYTES + _GROUP_MARK_BYTES * len(marked)
+        for log in fitting:
+            for item in log.staged:
+                body = item.byte_count if isinstance(item, StagedEntries) else len(item.body)
+                total += JOURNAL_RECORD_HEADER_BYTES + body + -body % ENTRY_ALIGN
+        return -(-total // JOURNAL_BLOCK_BYTES) * JOURNAL_BLOCK_BYTES
+
+    def _submit_group(self, group: _Group, position: int, size: int) -> None:
+        marks: list[tuple[ShardLog, int]] = [(log, log.next_mark()) for log in group.logs.values()]
+        rows = [
+            (log.shard, log.replica, mark, log.term_at(mark), log.commit_index)
+            for log, mark in marks
+        ]
+        head = encode_group(
+            self.journal.seed, self.journal.sequence, rows, group.record_count, group.record_bytes
+        )
+        padding = size - len(head) - group.record_bytes
+        if not 0 <= padding < JOURNAL_BLOCK_BYTES:
+            raise InvariantError(f"a group of {size} bytes has {padding} bytes of padding")
+        buffers: list[Buffer] = [head, *group.records, bytes(padding)]
+        self.journal.advance(position, size)
+        self.group_running = True
+
+        def then(outcome: Outcome) -> None:
+            self.group_running = False
+            if not self.fail(outcome):
+                self.stats.groups += 1
+                self.stats.group_bytes += size
+                for log, mark in marks:
+                    log.durable_index = min(mark, log.last_index)
+                    self._advanced[log.shard] = log
+                for callback in self.on_group:
+                    callback()
+
+        seed = self.journal.seed
+        self.start(
+            lambda ticket: WriteGroup(ticket, self.journal.file, position, seed, buffers), then
+        )
+
+    def marks(self) -> list[DurableMark]:
+        """The durable mark of every log as of now."""
+        return [
+            DurableMark(
+                log.shard,
+                log.generation,
+                log.replica,
+                log.durable_index,
+                log.term_at(log.durable_index),
+                log.commit_index,
+            )
+            for log in self.logs
+        ]
+
+    # Segments
+
+    def _create(self, log: ShardLog, segment: Segment) -> None:
+        reserve = min(self.config.segment_bytes, self.config.allocate_bytes_max) // 16
+        header = segment.header
+
+        def then(outcome: Outcome) -> None:
+            if not self.fail(outcome):
+                assert outcome.value is not None
+                segment.file = outcome.value  # type: ignore[assignment]  # what create returns
+                segment.reserved = reserve
+                self.stats.segments_created += 1
+                self._queued[log.shard] = log
+
+        self.start(
+            lambda ticket: Call(ticket, lambda disk: create_segment_file(disk, header, reserve)),
+            then,
+        )
+
+    def _write_segment(self, log: ShardLog) -> None:
+        """Start the next write of a log: all that is queued for its oldest unfinished segment."""
+        waiting = False
+        for segment in log.hidden + log.segments:
+            if segment.sealed:
+                continue
+            if segment.in_flight or (segment.queue and segment.file is None):
+                return
+            if segment.queue:
+                self._write_queue(log, segment)
+                return
+            if segment.full and not segment.sealing and segment.file is not None:
+                self._seal(log, segment)
+            waiting = waiting or segment.file is None
+        if not waiting:
+            self._queued.pop(log.shard, None)
+
+    def _write_queue(self, log: ShardLog, segment: Segment) -> None:
+        writes = segment.queue
+        end = writes[-1].position + sum(map(len, writes[-1].buffers))
+        file = segment.file
+        assert file is not None
+        if end > segment.reserved:
+            self._reserve(log, segment, file, end)
+            return
+        segment.queue, segment.in_flight = [], writes
+        segment.unsynced = True
+        buffers = [buffer for write in writes for buffer in write.buffers]
+        bulk = any(write.bulk for write in writes)
+
+        def then(outcome: Outcome) -> None:
+            segment.in_flight = []
+            if self.fail(outcome):
+                return
+            last_index = writes[-1].last_index  # a truncation meanwhile has lowered it
+            log.written_index = min(max(log.written_index, last_index), log.last_index)
+            self._advanced[log.shard] = log
+            self._queued[log.shard] = log
+            if bulk:
+                log.bulk_synced(last_index)
+                self._unmarked[log.shard] = log
+
+        position = writes[0].position
+        self.start(lambda ticket: WriteSegment(ticket, file, position, buffers, bulk), then)
+
+    def _reserve(self, log: ShardLog, segment: Segment, file: File, end: int) -> None:
+        """Reserve disk space ahead of the writes, in steps that double."""
+        if segment.reserving:
+            return
+        segment.reserving = True
+        step = min(max(segment.reserved, 64 * 1024), self.config.allocate_bytes_max)
+        start, target = segment.reserved, max(end, min(end + step, self.config.segment_bytes))
+
+        def then(outcome: Outcome) -> None:
+            segment.reserving = False
+            if not self.fail(outcome):
+                segment.reserved = target
+                self._queued[log.shard] = log
+
+        def allocate(_disk: Disk) -> None:
+            file.allocate(start, target - start)
+
+        self.start(lambda ticket: Call(ticket, allocate), then)
+
+    def _seal(self, log: ShardLog, segment: Segment) -> None:
+        segment.sealing = True
+        terms = log.terms_between(segment.header.name.first_index, segment.last_index)
+
+        def seal(disk: Disk) -> SealedIndex:
+            seal_segment_file(disk, segment, terms)
+            return read_index(disk, segment.index_path)
+
+        def then(outcome: Outcome) -> None:
+            if not self.fail(outcome):
+                assert isinstance(outcome.value, SealedIndex)
+                segment.index = outcome.value
+                segment.sealed = True
+                segment.unsynced = False
+                self.stats.segments_sealed += 1
+                self._queued[log.shard] = log
+
+        self.start(lambda ticket: Call(ticket, seal), then)
+
+    # What the checkpoint asks for
+
+    @property
+    def journal_dirty(self) -> bool:
+        """Whether something rests on the journal alone."""
+        return self.journal.used_bytes > 0 or bool(self._unsynced)
+
+    def take_unsynced(self) -> dict[int, ShardLog]:
+        """The logs with segments that were written since the last call."""
+        unsynced, self._unsynced = self._unsynced, {}
+        return unsynced
+
+    def sync_segment(self, segment: Segment, then: Callable[[], None]) -> None:
+        """Sync what was written to a segment so far."""
+        file = segment.file
+        assert file is not None
+        segment.unsynced = False
+
+        def done(outcome: Outcome) -> None:
+            if not self.fail(outcome):
+                then()
+
+        self.start(lambda ticket: SyncFile(ticket, file), done)

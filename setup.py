@@ -1,0 +1,47 @@
+"""Builds the compiled kernels; everything else about the package is in pyproject.toml."""
+
+import os
+import shutil
+import sysconfig
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+KERNELS = ("checksum", "disk", "framing", "hashing", "journal", "wire")
+CHECKED = {"boundscheck": True, "wraparound": True, "initializedcheck": True}
+UNCHECKED = {"boundscheck": False, "wraparound": False, "initializedcheck": False}
+PROFILES = {
+    "release": (["-O3", "-g0"], UNCHECKED),
+    "debug": (["-O0", "-g3", "-UNDEBUG"], CHECKED),
+    "sanitize": (["-O1", "-g", "-fsanitize=address,undefined", "-fno-omit-frame-pointer"], UNCHECKED),
+}
+
+flags, directives = PROFILES[os.environ.get("GOUTUBE_BUILD", "release")]
+sanitized = [flag for flag in flags if flag.startswith("-fsanitize")]
+compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+if shutil.which(compiler) is None and shutil.which("gcc") is None:
+    raise SystemExit(
+        f"a source build needs a C compiler and there is no {compiler!r} "
+        "(Debian: apt-get install gcc libc6-dev python3-dev)"
+    )
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension(
+                f"goutube._native.{name}",
+                [f"csrc/{name}.pyx"],
+                include_dirs=["csrc"],
+                extra_compile_args=[*flags, "-Wall", "-fvisibility=hidden"],
+                extra_link_args=[*sanitized, "-pthread"],
+            )
+            for name in KERNELS
+            if os.path.exists(f"csrc/{name}.pyx")
+        ],
+        build_dir="build/cython",
+        compiler_directives={
+            "language_level": 3, "cdivision": True, "embedsignature": True,
+            "autotestdict": False, "auto_pickle": False, **directives,
+        },
+    ),
+)
