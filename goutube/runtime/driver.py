@@ -17,7 +17,6 @@ from goutube.node import (
     DescribeStream,
     ListStreams,
     Node,
-    NodeEvent,
     NodeReport,
     NodeStats,
     Read,
@@ -40,9 +39,6 @@ _STOPPED_FOR_FAULT: Final = (
 
 class Supervisor(Protocol):
     """Who is told what happens to the node."""
-
-    def node_event(self, event: NodeEvent) -> None:
-        """The node reports something for the log."""
 
     def node_unhealthy(self) -> None:
         """The node's disk has failed: it serves reads, and takes nothing any more."""
@@ -217,8 +213,6 @@ class Driver:
             ]
             for reply in ready.replies:
                 self._answer(reply)
-            for event in ready.events:
-                self._supervisor.node_event(event)
             if not ended:
                 self._arm(ready.deadline_ms)
                 break

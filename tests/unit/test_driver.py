@@ -24,7 +24,6 @@ from goutube.runtime import Admission, Driver
 class FakeReady:
     jobs: list = field(default_factory=list)
     replies: list = field(default_factory=list)
-    events: list = field(default_factory=list)
     deadline_ms: int | None = None
 
 
@@ -108,10 +107,7 @@ class FakeClock:
 
 class FakeSupervisor:
     def __init__(self):
-        self.events, self.unhealthy, self.failures = [], 0, []
-
-    def node_event(self, event):
-        self.events.append(event)
+        self.unhealthy, self.failures = 0, []
 
     def node_unhealthy(self):
         self.unhealthy += 1
@@ -261,15 +257,6 @@ async def test_an_unhealthy_node_is_told_once(world):
     assert world.supervisor.unhealthy == 1
     assert not driver.healthy
     assert not driver.failed
-
-
-@driven
-async def test_events_reach_the_supervisor(world):
-    await world.start()
-    world.node.next = FakeReady(events=["rolled"])
-    world.jobs.ended([])
-    await settle()
-    assert world.supervisor.events == ["rolled"]
 
 
 @driven
