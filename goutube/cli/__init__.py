@@ -3,6 +3,6 @@
 Exit statuses: 0; 1 a failure; 2 wrong usage or settings; 130 Ctrl-C; 141 nobody reads stdout.
 """
 
-from goutube.cli.main import agent_main, main
+from goutube.cli.root import agent_main, main
 
 __all__ = ["agent_main", "main"]
