@@ -2,6 +2,8 @@
 BIN := .venv/bin
 KERNELS := checksum disk framing hashing journal wire
 SOURCES := goutube tests bench setup.py
+# Some tools start others by name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: setup build debug format check stubs test crash slow fuzz sanitize proto wheel pages bench bare clean
 

@@ -50,7 +50,7 @@ def test_every_contract_is_kept():
         ("core", "goutube/node/commands.py", "import time"),
         ("core", "goutube/storage/store.py", "import socket"),
         ("words", "goutube/model.py", "import numpy"),
-        ("kernels", "goutube/node/commands.py", "import goutube._native"),
+        ("kernels", "goutube/config/schema.py", "import goutube._native"),
         ("wire", "goutube/node/commands.py", "import goutube.api"),
         ("client", "goutube/server/__init__.py", "import goutube.client"),
         ("loop", "goutube/server/__init__.py", "import uvloop"),
