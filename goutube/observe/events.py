@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-AGENT_STARTING: Final = "agent_starting"
 AGENT_READY: Final = "agent_ready"
 AGENT_DRAINING: Final = "agent_draining"
 AGENT_STOPPED: Final = "agent_stopped"
@@ -15,7 +14,7 @@ AGENT_ENDED_AT_ONCE: Final = "agent_ended_at_once"
 SETTING_WARNING: Final = "setting_warning"
 STORE_FOUNDED: Final = "store_founded"
 STORE_RECOVERED: Final = "store_recovered"
-NODE_EVENT: Final = "node_event"
+STORE_DAMAGED: Final = "store_damaged"
 NODE_UNHEALTHY: Final = "node_unhealthy"
 NODE_FAILED: Final = "node_failed"
 HTTP_PORT_TAKEN: Final = "http_port_taken"

@@ -1,0 +1,35 @@
+"""Runs an agent from its settings to its exit status."""
+
+from __future__ import annotations
+
+import resource
+
+from goutube.agent.assembly import Agent
+from goutube.config import Loaded
+from goutube.observe import set_up_logs
+from goutube.runtime import run as run_loop
+
+
+def run(loaded: Loaded) -> int:
+    """Serve until SIGTERM or SIGINT; a second signal ends the process at once with status 1.
+
+    Returns:
+        0 after a clean end; 1 when the node stopped for a fault of its own, which the log tells.
+
+    Raises:
+        StorageError: the data directory cannot be used.
+        ConfigError: a setting turned out to be impossible here, such as an HTTP port in use.
+        OSError: the gRPC address cannot be bound.
+    """
+    config = loaded.config
+    set_up_logs(config.log_level, config.log_format, fields={"node": config.node_name})
+    _allow_many_files()
+    agent = Agent(loaded)
+    return run_loop(agent.run)
+
+
+def _allow_many_files() -> None:
+    # Every shard keeps files and maps open; the soft limit of 1024 is for programs with select().
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,60 @@
+"""The node's own counters as metrics, read when somebody asks; and how late the event loop runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from goutube.node import Node
+from goutube.observe import Metrics, Sample
+from goutube.runtime import Driver, OsDisk
+
+_LAG_INTERVAL_S: Final = 1.0
+
+
+def samples(node: Node, driver: Driver, disk: OsDisk) -> Iterable[Sample]:
+    """What the node, its driver and its disk count, as of now."""
+    stats, stored = node.stats, node.store.stats
+    _, sync_seconds, sync_seconds_max = driver.journal_seconds()
+    yield from (
+        Sample("goutube_append_batches", "Batches committed.", stats.appends, counter=True),
+        Sample("goutube_append_records", "Records committed.", stats.append_records, counter=True),
+        Sample("goutube_append_bytes", "Record bytes committed.", stats.append_bytes, counter=True),
+        Sample(
+            "goutube_dedup_hits", "Retries answered as duplicates.", stats.duplicates, counter=True
+        ),
+        Sample("goutube_reads", "Reads answered.", stats.reads, counter=True),
+        Sample("goutube_read_bytes", "Record bytes read.", stats.read_bytes, counter=True),
+        Sample("goutube_journal_groups", "Journal groups synced.", stored.groups, counter=True),
+        Sample(
+            "goutube_journal_bytes", "Bytes of journal groups.", stored.group_bytes, counter=True
+        ),
+        Sample(
+            "goutube_fsync_seconds", "Time in writing and syncing groups.", sync_seconds,
+            counter=True,
+        ),
+        Sample("goutube_fsync_max_seconds", "The longest group since start.", sync_seconds_max),
+        Sample(
+            "goutube_bulk_bytes", "Bytes synced past the journal.", stored.bulk_bytes, counter=True
+        ),
+        Sample("goutube_checkpoints", "Checkpoints completed.", stored.checkpoints, counter=True),
+        Sample(
+            "goutube_segments_created", "Segments created.", stored.segments_created, counter=True
+        ),
+        Sample("goutube_segments_sealed", "Segments sealed.", stored.segments_sealed, counter=True),
+        Sample("goutube_streams", "Streams there are.", node.stream_count),
+        Sample("goutube_healthy", "1 while the disk takes appends.", int(driver.healthy)),
+        Sample("goutube_inflight_bytes", "Appended bytes under way.", driver.inflight_bytes),
+        Sample("goutube_calls_waiting", "Commands without an answer yet.", driver.calls_waiting),
+        Sample("goutube_disk_free_bytes", "Space left for the data directory.", disk.free_bytes()),
+    )  # fmt: skip
+
+
+async def watch_lag(metrics: Metrics) -> None:
+    """Note once a second how late the event loop is; runs until it is cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        planned = loop.time() + _LAG_INTERVAL_S
+        await asyncio.sleep(_LAG_INTERVAL_S)
+        metrics.loop_lag_seconds.observe(max(0.0, loop.time() - planned))
