@@ -33,13 +33,12 @@ static const uint8_t gt_consume_response[] = {GT_NONE, GT_BYTES};
 
 enum { GT_WIRE_VARINT = 0, GT_WIRE_FIXED64 = 1, GT_WIRE_BYTES = 2, GT_WIRE_FIXED32 = 5 };
 
-/* One past a varint of at most `bytes_max` bytes, or NULL. Bits beyond the 64th must be zero. */
+/* One past a varint of at most `bytes_max` bytes, or NULL. Bits beyond the 64th are dropped. */
 static inline const uint8_t *
 gt_read_varint(const uint8_t *p, const uint8_t *end, int bytes_max, uint64_t *value) {
     uint64_t result = 0;
     for (int i = 0; i < bytes_max && p < end; i++) {
         uint8_t byte = *p++;
-        if (i == 9 && byte > 1) return NULL;
         result |= (uint64_t)(byte & 0x7f) << (7 * i);
         if (byte < 0x80) {
             *value = result;
@@ -80,7 +79,7 @@ static inline const uint8_t *
 gt_read_content(const uint8_t *p, const uint8_t *end, unsigned type, gt_value *content) {
     if (type == GT_WIRE_VARINT) return gt_read_varint(p, end, 10, &content->number);
     if (type == GT_WIRE_BYTES) {
-        p = gt_read_varint(p, end, 10, &content->number);
+        p = gt_read_varint(p, end, 5, &content->number);
         if (!p || content->number > (uint64_t)(end - p)) return NULL;
         content->start = p;
         return p + content->number;

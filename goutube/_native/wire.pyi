@@ -50,16 +50,24 @@ class ReadResponse:
     end_of_stream: bool
 
 def decode_append_request(message: bytes) -> AppendRequest | None:
-    """None when the bytes are not such a message (wrong wire type, bad length, name not UTF-8).
+    """None when the bytes are not such a message (cut short, bad length or tag, name not UTF-8).
 
-    As protobuf does: unknown fields are stepped over, of a repeated scalar the last one counts.
+    As protobuf does: fields that are unknown, or known under another wire type, are stepped over, of
+    a repeated one the last counts, and numbers are cut to their type. Unlike protobuf, a message with
+    a group in it is refused. This holds for all decoders here.
     """
 
 def encode_append_request(
     stream: str, stream_id: int, request: int, expected_offset: int | None, producer_id: bytes,
     producer_epoch: int, sequence: int, seal: bool, record_count: int, flags: int, checksum: int,
     tables: Buffer, data: Buffer, producer_time_ms: int,
-) -> bytes: ...
+) -> bytes:
+    """The message as protobuf would write it; this holds for all encoders here.
+
+    Raises:
+        ValueError, OverflowError: a value that does not fit its field.
+    """
+
 def decode_append_response(message: bytes) -> AppendResponse | None: ...
 def encode_append_response(request: int, offset: int, next_offset: int, stream_id: int, duplicate: bool) -> bytes: ...
 def decode_read_response(message: bytes) -> ReadResponse | None: ...
