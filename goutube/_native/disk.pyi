@@ -3,7 +3,76 @@ from typing import Any, final
 
 from typing_extensions import Buffer, disjoint_base
 
-from goutube._native.framing import ReadRun
+@final
+@disjoint_base
+class ReadRun:
+    """Bytes of one stream out of a run of entries."""
+
+    verdict: int
+    """VERDICT_OK, or what is wrong with the entry at ``position``. VERDICT_TOO_LONG: the first record
+    needs ``needed`` bytes. VERDICT_WOULD_BLOCK: ask a thread."""
+    position: int
+    needed: int
+    error_number: int
+    """Of the system's refusal with VERDICT_IO_ERROR."""
+    offset: int
+    """Of the first byte returned; with no byte returned: where to read on."""
+    next_offset: int
+    data: bytes
+    checksum: int
+    """CRC-32C of ``data``."""
+    lengths: bytes
+    """With ``records``: uint32 little-endian each, else empty."""
+    timestamps: bytes
+    """With ``records``: uint64 little-endian each, else empty."""
+    ordinal: int
+    """With ``records``: of the first record returned."""
+
+def read_run(
+    buffer: Buffer,
+    position: int,
+    count: int,
+    salt: int,
+    stream_id: int,
+    first_offset: int,
+    limit_offset: int,
+    first_ordinal: int,
+    first_stamp: int,
+    bytes_max: int,
+    records: bool,
+) -> ReadRun:
+    """Read one stream's bytes out of the entries in [position, position + count) of a segment.
+
+    Entries of other streams are stepped over. Returned bytes begin with the first byte that is at or
+    after ``first_offset`` and belongs to a record whose ordinal is at least ``first_ordinal`` and
+    whose time at least ``first_stamp``, and end before ``limit_offset`` and at ``bytes_max`` at the
+    latest. With ``records`` only whole records that begin at or after ``first_offset`` and end at or
+    before ``limit_offset`` are returned.
+
+    Every byte returned is covered by a checksum that was verified: the entry's, or, where it has
+    block checksums, those of the blocks touched (and its tables'). Bytes before a damaged entry are
+    returned with VERDICT_OK; the next read meets the damage first.
+    """
+
+def read_file_run(
+    fd: int,
+    position: int,
+    count: int,
+    salt: int,
+    stream_id: int,
+    first_offset: int,
+    limit_offset: int,
+    first_ordinal: int,
+    first_stamp: int,
+    bytes_max: int,
+    records: bool,
+    nowait: bool,
+) -> ReadRun:
+    """``read_run`` on a file; a small range of a large batch is read without the rest of it.
+
+    With ``nowait`` (RWF_NOWAIT) bytes outside the page cache end it with VERDICT_WOULD_BLOCK.
+    Releases the GIL.
+    """
 
 @final
 @disjoint_base

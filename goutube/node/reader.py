@@ -142,7 +142,7 @@ class Reader:
         if read.verdict != VERDICT_OK:
             what = f"{run.segment.path} is damaged at {read.position}"
             if read.verdict == VERDICT_IO_ERROR:
-                what = f"{run.segment.path} cannot be read (errno {read.errno})"
+                what = f"{run.segment.path} cannot be read (errno {read.error_number})"
             raise _damaged(stream, cursor, what)
         if read.data:
             self._answer(reading, read.offset, read)

@@ -1,0 +1,170 @@
+/* Native threads that write, sync and read; they never touch the interpreter. */
+#ifndef GT_DISK_H
+#define GT_DISK_H
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "reading.h"
+
+enum gt_job_kind { GT_JOB_WRITE, GT_JOB_GROUP, GT_JOB_SYNC, GT_JOB_READ };
+
+struct gt_job {
+    struct gt_job *next;
+    uint64_t ticket;
+    enum gt_job_kind kind;
+    int fd, sync, error;
+    uint32_t seed;
+    off_t position;
+    struct iovec *parts; /* freed with the job */
+    size_t part_count;
+    struct gt_read_args args;
+    struct gt_read_out out;
+    double seconds;
+};
+
+struct gt_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct gt_job *first, *last; /* waiting */
+    struct gt_job *done, *done_last;
+    int wake_fd, stopping;
+    size_t thread_count;
+    pthread_t threads[64];
+};
+
+static double gt_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* pwritev all parts, going on after short writes; 0 or an errno. Uses the parts up. */
+static int gt_write_parts(int fd, off_t position, struct iovec *parts, size_t count) {
+    while (count) {
+        if (parts->iov_len == 0) {
+            parts++;
+            count--;
+            continue;
+        }
+        int batch = count < IOV_MAX ? (int)count : IOV_MAX;
+        ssize_t put = pwritev(fd, parts, batch, position);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return errno;
+        if (put == 0) return EIO;
+        position += put;
+        for (size_t left = (size_t)put; left;) {
+            size_t step = left < parts->iov_len ? left : parts->iov_len;
+            parts->iov_base = (uint8_t *)parts->iov_base + step;
+            parts->iov_len -= step;
+            left -= step;
+            if (parts->iov_len == 0) {
+                parts++;
+                count--;
+            }
+        }
+    }
+    return 0;
+}
+
+static int gt_sync(int fd) {
+    while (fdatasync(fd) < 0)
+        if (errno != EINTR) return errno;
+    return 0;
+}
+
+/* Fill in the checksums of a journal group whose first part is its head. */
+static void gt_complete_group(uint32_t seed, const struct iovec *parts, size_t count) {
+    uint8_t *head = parts[0].iov_base;
+    uint32_t crc =
+        gt_crc32c(seed, head + GT_GROUP_HEAD_BYTES, parts[0].iov_len - GT_GROUP_HEAD_BYTES);
+    for (size_t i = 1; i < count; i++) crc = gt_crc32c(crc, parts[i].iov_base, parts[i].iov_len);
+    gt_store32(head + 36, crc);
+    gt_store32(head + 60, gt_crc32c(seed, head, 60));
+}
+
+static void gt_run_job(struct gt_job *job) {
+    if (job->kind == GT_JOB_READ) {
+        struct gt_source source = {.fd = job->fd};
+        gt_read_run(&source, &job->args, &job->out);
+        return;
+    }
+    if (job->kind == GT_JOB_GROUP) gt_complete_group(job->seed, job->parts, job->part_count);
+    double start = gt_now();
+    job->error = gt_write_parts(job->fd, job->position, job->parts, job->part_count);
+    if (!job->error && job->sync) job->error = gt_sync(job->fd);
+    job->seconds = gt_now() - start;
+}
+
+static void *gt_work(void *argument) {
+    struct gt_pool *pool = argument;
+    pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        while (!pool->first && !pool->stopping) pthread_cond_wait(&pool->work, &pool->lock);
+        struct gt_job *job = pool->first;
+        if (!job) break;
+        pool->first = job->next;
+        if (!pool->first) pool->last = NULL;
+        pthread_mutex_unlock(&pool->lock);
+        gt_run_job(job);
+        pthread_mutex_lock(&pool->lock);
+        job->next = NULL;
+        int silent = pool->done == NULL;
+        if (pool->done_last) pool->done_last->next = job;
+        else pool->done = job;
+        pool->done_last = job;
+        /* Who drains the list clears the eventfd first: one wake-up for all that has ended. */
+        if (silent) eventfd_write(pool->wake_fd, 1);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+static int gt_pool_start(struct gt_pool *pool, size_t threads) {
+    memset(pool, 0, sizeof *pool);
+    pool->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (pool->wake_fd < 0) return errno;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->work, NULL);
+    for (; pool->thread_count < threads; pool->thread_count++) {
+        int error = pthread_create(&pool->threads[pool->thread_count], NULL, gt_work, pool);
+        if (error) return error;
+    }
+    return 0;
+}
+
+static void gt_pool_submit(struct gt_pool *pool, struct gt_job *job) {
+    job->next = NULL;
+    pthread_mutex_lock(&pool->lock);
+    if (pool->last) pool->last->next = job;
+    else pool->first = job;
+    pool->last = job;
+    pthread_cond_signal(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* All jobs that have ended since the last call, in the order in which they ended. */
+static struct gt_job *gt_pool_drain(struct gt_pool *pool) {
+    eventfd_t ignored;
+    pthread_mutex_lock(&pool->lock);
+    eventfd_read(pool->wake_fd, &ignored);
+    struct gt_job *done = pool->done;
+    pool->done = pool->done_last = NULL;
+    pthread_mutex_unlock(&pool->lock);
+    return done;
+}
+
+/* Finish what waits, then end the threads. */
+static void gt_pool_stop(struct gt_pool *pool) {
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = 1;
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; i < pool->thread_count; i++) pthread_join(pool->threads[i], NULL);
+    pool->thread_count = 0;
+}
+
+#endif
