@@ -1,0 +1,42 @@
+"""The client's brain without its sockets: which server, when again, with which numbers, from where.
+
+Everything here is synchronous and deterministic: time and chance are handed in, what to do comes
+out. The synchronous and the asyncio client are two shells around the same decisions.
+"""
+
+from goutube.routing.addresses import ADDRESS_DEFAULT, AddressBook, parse_addresses
+from goutube.routing.attempts import Attempts, Backoff, Chance, may_repeat
+from goutube.routing.cursor import (
+    Answer,
+    ReadCursor,
+    ReadWish,
+    Start,
+    choose_start,
+    records_of,
+)
+from goutube.routing.cutting import BATCH_BYTES, RECORD_BYTES, check_record, cut_bytes
+from goutube.routing.operation import Operation, Parcel
+from goutube.routing.session import ProducerSession
+
+__all__ = [
+    "ADDRESS_DEFAULT",
+    "BATCH_BYTES",
+    "RECORD_BYTES",
+    "AddressBook",
+    "Answer",
+    "Attempts",
+    "Backoff",
+    "Chance",
+    "Operation",
+    "Parcel",
+    "ProducerSession",
+    "ReadCursor",
+    "ReadWish",
+    "Start",
+    "check_record",
+    "choose_start",
+    "cut_bytes",
+    "may_repeat",
+    "parse_addresses",
+    "records_of",
+]
