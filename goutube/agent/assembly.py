@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack, suppress
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from goutube.agent.addresses import advertised
@@ -30,7 +30,7 @@ class Agent:
         self._loaded = loaded
         self._config = loaded.config
         self._clock = SystemClock()
-        self._version = version("goutube")
+        self._version = _release()
         self._metrics = Metrics(self._version)
         self._stop: asyncio.Event
         self._draining = False
@@ -43,7 +43,7 @@ class Agent:
         """Serve until a signal, or until the node fails; returns the exit status.
 
         Raises:
-            StorageError, ConfigError, OSError: a part could not start; nothing is left running.
+            StorageError, ConfigError: a part could not start; nothing is left running.
         """
         self._stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -176,6 +176,13 @@ class Agent:
             Check("storage", healthy, "takes appends" if healthy else "a write or sync failed"),
             Check("serving", self._serving, "yes" if self._serving else "starting or stopping"),
         ]
+
+
+def _release() -> str:
+    try:
+        return version("goutube")
+    except PackageNotFoundError:
+        return "uninstalled"  # run from a source tree
 
 
 def _log_loop_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

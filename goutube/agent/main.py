@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 
 from goutube.agent.assembly import Agent
 from goutube.config import Loaded
+from goutube.errors import ConfigError
 from goutube.observe import set_up_logs
 from goutube.runtime import run as run_loop
 
@@ -18,14 +20,17 @@ def run(loaded: Loaded) -> int:
 
     Raises:
         StorageError: the data directory cannot be used.
-        ConfigError: a setting turned out to be impossible here, such as an HTTP port in use.
-        OSError: the gRPC address cannot be bound.
+        OSError: an address cannot be bound.
     """
     config = loaded.config
     set_up_logs(config.log_level, config.log_format, fields={"node": config.node_name})
     _allow_many_files()
     agent = Agent(loaded)
-    return run_loop(agent.run)
+    try:
+        return run_loop(agent.run)
+    except ConfigError as error:
+        # The settings are well-formed; that this machine has the port in use is no wrong usage.
+        raise OSError(errno.EADDRNOTAVAIL, error.message) from error
 
 
 def _allow_many_files() -> None:
