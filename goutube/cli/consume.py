@@ -7,14 +7,17 @@ import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import click
 
 from goutube.cli.options import examples
 from goutube.cli.output import Advance, print_json, progress_bar, write_data
-from goutube.cli.session import with_client
-from goutube.cli.values import BYTES, START, STREAM, Start
+from goutube.cli.session import DATA_TIMEOUT_S, with_client
+from goutube.cli.values import BYTES, START, STREAM
 from goutube.client import Client
+from goutube.model import Record, StreamInfo
+from goutube.routing import Start
 
 
 @click.command(
@@ -73,16 +76,17 @@ def consume(  # noqa: PLR0913 - one parameter per option
     It ends where the stream ended when the command began, or at --limit; with --follow it goes on
     until the stream is sealed. Numbers may end in KiB, MiB or GiB.
     """
+    if as_json and target is not None:
+        raise click.UsageError("--json prints to standard output; redirect it instead of -o")
     start = _start(start, tail, limit)
+    info = client.stat(stream)
+    wish = {"limit": limit, "follow": follow, "timeout_s": DATA_TIMEOUT_S, **_place(start)}
     if as_json:
-        if target is not None:
-            raise click.UsageError("--json prints to standard output; redirect it instead of -o")
-        _print_records(client, stream, start, limit, follow=follow)
+        _print_records(client.records(stream, **wish))
         return
-    shown = sys.stderr.isatty() and not follow and (target is not None or not sys.stdout.isatty())
-    size = _bytes_ahead(client, stream, start, limit) if shown else None
-    chunks = client.read(stream, **start.arguments(), limit=limit, follow=follow)
-    with progress_bar(stream, size, wanted=shown) as advance:
+    chunks = client.read(stream, **wish)
+    shown = not follow and (target is not None or not sys.stdout.isatty())
+    with progress_bar(stream, _bytes_ahead(info, start, limit), wanted=shown) as advance:
         _copy(chunks, target, advance)
 
 
@@ -98,13 +102,20 @@ def _start(start: Start | None, tail: int | None, limit: int | None) -> Start:
     return start
 
 
+def _place(start: Start) -> dict[str, Any]:
+    """Where to begin, as an argument of the client's ``read`` and ``records``."""
+    if start.kind in ("earliest", "latest"):
+        return {"offset": start.kind}
+    return {start.kind: start.value}
+
+
 def _copy(chunks: Iterator[bytes], target: Path | None, advance: Advance) -> None:
     if target is None:
         for chunk in chunks:
             write_data(chunk)
             advance(len(chunk))
         return
-    first = next(chunks, b"")  # before the file is touched: an unknown stream must not empty it
+    first = next(chunks, b"")  # before the file is touched: a read that is refused empties none
     with target.open("wb", buffering=0) as file:
         for chunk in chain([first], chunks):
             rest = memoryview(chunk)
@@ -113,10 +124,8 @@ def _copy(chunks: Iterator[bytes], target: Path | None, advance: Advance) -> Non
             advance(len(chunk))
 
 
-def _print_records(
-    client: Client, stream: str, start: Start, limit: int | None, *, follow: bool
-) -> None:
-    for record in client.records(stream, **start.arguments(), limit=limit, follow=follow):
+def _print_records(records: Iterator[Record]) -> None:
+    for record in records:
         print_json(
             {
                 "offset": record.offset,
@@ -126,9 +135,8 @@ def _print_records(
         )
 
 
-def _bytes_ahead(client: Client, stream: str, start: Start, limit: int | None) -> int | None:
+def _bytes_ahead(info: StreamInfo, start: Start, limit: int | None) -> int | None:
     """How much the progress bar has before it; None where only the server knows."""
-    info = client.stat(stream)
     end = info.end_offset if limit is None else min(limit, info.end_offset)
     match start.kind:
         case "offset":

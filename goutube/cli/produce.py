@@ -7,7 +7,6 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
@@ -17,14 +16,12 @@ import click
 
 from goutube.cli.options import examples, json_option
 from goutube.cli.output import Advance, print_json, progress_bar, tell
-from goutube.cli.session import with_client
+from goutube.cli.session import DATA_TIMEOUT_S, meet, with_client
 from goutube.cli.values import BYTES, STREAM
 from goutube.client import Client
-from goutube.errors import RecordTooLargeError, StreamExistsError
+from goutube.errors import RecordTooLargeError
 from goutube.limits import CHUNK_BYTES_DEFAULT, KIB, RECORD_BYTES_MAX
 
-_LINGER_MS: Final = 1
-"""Long enough to put the reads of a fast pipe together, short enough for a live one."""
 _LONGEST: Final = RECORD_BYTES_MAX
 
 
@@ -77,48 +74,42 @@ def produce(
             param_hint="'--chunk-size'",
         )
     with _source(file) as source:
+        meet(client, stream)
         size = _file_bytes(source)
         with progress_bar(stream, size, wanted=size is not None) as advance:
-            sent = _send(client, stream, _cut(source, records, chunk_bytes), advance)
-    if seal:
-        client.seal(stream)
+            counted = _Counted(_cut(source, records, chunk_bytes), advance)
+            sent = client.append(stream, records=counted, seal=seal, timeout_s=DATA_TIMEOUT_S)
     if as_json:
-        print_json({"stream": stream, **asdict(sent), "sealed": seal})
+        print_json(
+            {
+                "stream": stream,
+                "offset": sent.offset,
+                "next_offset": sent.next_offset,
+                "bytes": counted.byte_count,
+                "records": counted.record_count,
+                "sealed": seal,
+            }
+        )
         return
-    what = f"appended {sent.bytes} bytes in {sent.records} records at offset {sent.offset}"
-    tell(f"{stream}: {what}{', and sealed it' if seal else ''}; it goes on at {sent.next_offset}.")
+    what = f"appended {counted.byte_count} bytes in {counted.record_count} records"
+    tell(f"{stream}: {what} at offset {sent.offset}{' and sealed it' if seal else ''}.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    offset: int
-    next_offset: int
-    bytes: int
-    records: int
+class _Counted:
+    """The records on their way, counted as they are taken."""
 
+    def __init__(self, values: Iterator[bytes], advance: Advance) -> None:
+        self.byte_count = 0
+        self.record_count = 0
+        self._values = values
+        self._advance = advance
 
-def _send(client: Client, stream: str, values: Iterator[bytes], advance: Advance) -> _Sent:
-    first = last = None
-    byte_count = record_count = 0
-    with client.producer(stream, linger_ms=_LINGER_MS) as producer:
-        for value in values:
-            last = producer.send(value)
-            first = first or last
-            byte_count += len(value)
-            record_count += 1
-            advance(len(value))
-    if first is None or last is None:
-        end = _end_of(client, stream)
-        return _Sent(end, end, 0, 0)
-    return _Sent(first.result().offset, last.result().next_offset, byte_count, record_count)
-
-
-def _end_of(client: Client, stream: str) -> int:
-    """Nothing came: the stream is made all the same, as an empty file is by ``cp``."""
-    try:
-        return client.create(stream).end_offset
-    except StreamExistsError:
-        return client.stat(stream).end_offset
+    def __iter__(self) -> Iterator[bytes]:
+        for value in self._values:
+            self.byte_count += len(value)
+            self.record_count += 1
+            self._advance(len(value))
+            yield value
 
 
 def _source(file: str) -> AbstractContextManager[BinaryIO]:

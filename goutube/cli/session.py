@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Concatenate, Final
 
@@ -10,8 +11,11 @@ import click
 
 from goutube.cli.values import ADDRESSES
 from goutube.client import Client, connect
+from goutube.errors import StreamNotFoundError
 
 CONNECT_TIMEOUT_S: Final = 3.0
+DATA_TIMEOUT_S: Final = 30.0
+"""How long bytes under way may stand still: a server that was met may be busy, or starting anew."""
 
 
 def with_client(
@@ -37,11 +41,17 @@ def with_client(
         metavar="SECONDS",
         default=CONNECT_TIMEOUT_S,
         show_default=True,
-        help="Give up on a server that does not answer for so long.",
+        help="How long to try to meet a server.",
     )
     @wraps(command)
-    def connected(*, server: list[str], timeout_s: float, **options: object) -> None:
+    def connected(*, server: tuple[str, ...], timeout_s: float, **options: object) -> None:
         with connect(*server, timeout_s=timeout_s) as client:
             command(client, **options)
 
     return connected
+
+
+def meet(client: Client, stream: str) -> None:
+    """Ask for a stream before bytes move, so that a server that is not there is told soon."""
+    with suppress(StreamNotFoundError):
+        client.stat(stream)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 import click
 
 from goutube.errors import InvalidArgumentError
 from goutube.limits import KIB, MIB
 from goutube.names import check_stream_name
+from goutube.routing import Start, parse_addresses
 
 _UNITS: Final = {"": 1, "B": 1, "KIB": KIB, "MIB": MIB, "GIB": 1024 * MIB, "TIB": 1024**2 * MIB}
 _COUNT: Final = re.compile(r"([0-9][0-9_]*)\s*([A-Za-z]*)")
@@ -21,20 +21,6 @@ _MILLISECONDS_FROM: Final = 100_000_000_000
 """A Unix time from here on is in milliseconds: as seconds it would lie beyond the year 5000."""
 
 _Value = TypeVar("_Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Where to begin: what is counted, and how many of it (offset, bytes, records or ms)."""
-
-    kind: Literal["offset", "earliest", "latest", "timestamp_ms", "last_bytes", "last_records"]
-    value: int = 0
-
-    def arguments(self) -> dict[str, Any]:
-        """The same as keyword arguments of the client's ``read`` and ``records``."""
-        if self.kind in ("earliest", "latest"):
-            return {"offset": self.kind}
-        return {self.kind: self.value}
 
 
 def parse_bytes(text: str) -> int:
@@ -122,15 +108,11 @@ def _stream_name(text: str) -> str:
         raise ValueError(error.message) from None
 
 
-def _addresses(text: str) -> list[str]:
-    addresses = [part.strip() for part in text.split(",") if part.strip()]
-    for address in addresses:
-        host, colon, port = address.rpartition(":")
-        if not (host and colon and port.isdecimal() and 0 < int(port) < 1 << 16):
-            raise ValueError(f"{address!r} is no address; write HOST:PORT, several by commas")
-    if not addresses:
-        raise ValueError("no address is given; write HOST:PORT, several by commas")
-    return addresses
+def _addresses(text: str) -> tuple[str, ...]:
+    try:
+        return parse_addresses([text])
+    except InvalidArgumentError as error:
+        raise ValueError(error.message) from None
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 import base64
 import json
 from contextlib import ExitStack
-from types import SimpleNamespace
 
 import pytest
 
@@ -26,9 +25,13 @@ class Memory:
     def __exit__(self, *_):
         return None
 
-    def producer(self, stream, *, linger_ms):
-        records = self.streams.setdefault(stream, [])
-        return _Producer(records)
+    def append(self, stream, *, records, seal, timeout_s):
+        there = self.streams.setdefault(stream, [])
+        first = sum(map(len, there))
+        there.extend(records)
+        if seal:
+            self.sealed.add(stream)
+        return AppendResult(first, sum(map(len, there)), StreamId(1))
 
     def create(self, stream, *, content_type="", metadata=None):
         if stream in self.streams:
@@ -71,23 +74,6 @@ class Memory:
         for value in self.streams[stream]:
             yield Record(offset, 5, value)
             offset += len(value)
-
-
-class _Producer:
-    def __init__(self, records):
-        self.records = records
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-    def send(self, value):
-        offset = sum(map(len, self.records))
-        self.records.append(value)
-        result = AppendResult(offset, offset + len(value), StreamId(1))
-        return SimpleNamespace(result=lambda: result)
 
 
 @pytest.fixture
@@ -175,7 +161,7 @@ def test_consume_writes_the_bytes_alone(client, capfdbinary):
 def test_consume_asks_for_what_was_typed(client, options, asked):
     client.streams["a"] = []
     assert main(["consume", "a", *options]) == 0
-    assert client.asked == {"limit": None, "follow": False, **asked}
+    assert client.asked == {"limit": None, "follow": False, "timeout_s": 30.0, **asked}
 
 
 def test_consume_as_json_gives_a_line_for_each_record(client, capsys):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from goutube.cli.values import Start, parse_bytes, parse_start, parse_time
+from goutube.cli.values import parse_bytes, parse_start, parse_time
+from goutube.routing import Start
 
 
 @pytest.mark.parametrize(
