@@ -1,0 +1,304 @@
+"""The commands as processes against a real agent: pipes, statuses, signals, a kill -9."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+pytestmark = pytest.mark.net
+
+GOUTUBE = [sys.executable, "-m", "goutube"]
+KEYS = {"settled", "topology_version", "nodes", "shards"}
+
+
+class Node:
+    """An agent and the commands that talk to it."""
+
+    def __init__(self, data_dir, address="127.0.0.1:0"):
+        words = ["--data-dir", str(data_dir), "--rpc-port", address, "--http-port", "off"]
+        more = ["--log-format", "json", "--node-name", "n1", "--shard-count", "4"]
+        self.process = subprocess.Popen([*GOUTUBE, "agent", *words, *more], stderr=subprocess.PIPE)
+        events = map(json.loads, self.process.stderr)
+        self.address = next(e["rpc_address"] for e in events if e["event"] == "agent_ready")
+        self.environ = {**os.environ, "GOUTUBE_SERVER": self.address}
+        self.drain = threading.Thread(target=self.process.stderr.read)
+        self.drain.start()
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        self.process.wait(30)
+        self.drain.join()
+        self.process.stderr.close()
+        return self.process.returncode
+
+    def start(self, *words, **options):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen([*GOUTUBE, *words], env=self.environ, **{**pipes, **options})
+
+    def run(self, *words, stdin=b""):
+        process = self.start(*words)
+        out, err = process.communicate(stdin, timeout=60)
+        return process.returncode, out, err.decode()
+
+    def json(self, *words, stdin=b""):
+        status, out, err = self.run(*words, "--json", stdin=stdin)
+        assert (status, err) == (0, "")
+        return json.loads(out)
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    one = Node(tmp_path_factory.mktemp("agent") / "data")
+    yield one
+    assert one.stop() == 0
+
+
+def _one_line(err):
+    assert err.startswith("goutube: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    return err
+
+
+def test_a_file_goes_in_and_comes_out_whole_and_by_ranges(node, tmp_path):
+    content = random.Random(1).randbytes(3_100_000)
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.write_bytes(content)
+    answer = node.json("produce", "files/a", str(source), "--seal")
+    assert answer == {
+        "stream": "files/a",
+        "offset": 0,
+        "next_offset": len(content),
+        "bytes": len(content),
+        "records": 12,
+        "sealed": True,
+    }
+    assert node.run("consume", "files/a") == (0, content, "")
+    assert node.run("consume", "files/a", "-o", str(target)) == (0, b"", "")
+    assert target.read_bytes() == content
+    part = node.run("consume", "files/a", "--offset", "1000003", "--limit", "3000008")
+    assert part == (0, content[1000003:3000008], "")
+    assert node.run("consume", "files/a", "--offset=-5") == (0, content[-5:], "")
+    assert node.run("consume", "files/a", "--offset", "latest") == (0, b"", "")
+    assert node.run("consume", "files/a", "--follow")[:2] == (0, content)
+
+
+def test_lines_become_records(node):
+    assert node.json("produce", "lines", "--records", "lines", stdin=b"a\n\nbc")["records"] == 3
+    status, out, _ = node.run("consume", "lines", "--json")
+    records = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [(r["offset"], r["value"]) for r in records] == [(0, "YQo="), (2, "Cg=="), (3, "YmM=")]
+    assert all(r["timestamp_ms"] > 1_700_000_000_000 for r in records)
+    assert node.run("consume", "lines", "--tail", "2") == (0, b"\nbc", "")
+    assert node.run("consume", "lines", "--offset", "@0") == (0, b"a\n\nbc", "")
+
+
+def test_a_live_pipe_reaches_a_follower_as_it_is_written(node):
+    node.json("streams", "create", "live")
+    follower = node.start("consume", "live", "--follow")
+    producer = node.start("produce", "live", "-", "--seal")
+    for text in (b"one", b"two", b"three"):
+        producer.stdin.write(text)
+        producer.stdin.flush()
+        assert follower.stdout.read(len(text)) == text
+    assert producer.communicate(timeout=30)[0] == b""
+    assert producer.returncode == 0
+    assert follower.communicate(timeout=30) == (b"", b"")
+    assert follower.returncode == 0
+
+
+def test_streams_are_described_listed_trimmed_and_removed(node):
+    words = ("--content-type", "text/plain", "--metadata", "k=v", "--metadata", "w=x=y")
+    made = node.json("streams", "create", "admin/a", *words)
+    assert made["content_type"] == "text/plain"
+    assert made["metadata"] == {"k": "v", "w": "x=y"}
+    node.json("produce", "admin/a", "--records", "lines", stdin=b"one\ntwo\n")
+    assert node.json("streams", "trim", "admin/a", "--before", "4")["start_offset"] == 4
+    described = node.json("streams", "stat", "admin/a")
+    wanted = {"name": "admin/a", "start_offset": 4, "end_offset": 8, "sealed": False}
+    assert wanted.items() <= described.items()
+    assert node.json("streams", "seal", "admin/a")["sealed"] is True
+    assert node.json("streams", "seal", "admin/a")["sealed"] is True
+    assert [one["name"] for one in node.json("streams", "ls", "admin/")] == ["admin/a"]
+    assert node.run("streams", "ls", "admin/")[1] == b"admin/a\t4\t8\tyes\n"
+    assert node.json("streams", "rm", "admin/a") == {"name": "admin/a", "removed": True}
+    assert node.json("streams", "ls", "admin/") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "named"),
+    [
+        (["consume", "no/such"], 1, "no/such"),
+        (["streams", "stat", "no/such"], 1, "no/such"),
+        (["streams", "rm", "no/such"], 1, "no/such"),
+        (["consume", "../etc/passwd"], 2, "'..'"),
+        (["produce", "a//b"], 2, "a//b"),
+        (["produce", "sealed", "-"], 1, "sealed"),
+        (["streams", "create", "sealed"], 1, "sealed"),
+        (["consume", "sealed", "--offset", "100"], 1, "100"),
+        (["consume", "sealed", "-o", "/nonexistent/out"], 1, "/nonexistent/out"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(node, words, status, named):
+    node.run("produce", "sealed", "--seal", stdin=b"end")
+    code, out, err = node.run(*words, stdin=b"x")
+    assert (code, out) == (status, b"")
+    assert named in _one_line(err)
+
+
+def test_a_closed_stdout_ends_consume_quietly(node, tmp_path):
+    source = tmp_path / "big"
+    source.write_bytes(bytes(8 << 20))
+    node.json("produce", "big", str(source))
+    consumer = node.start("consume", "big")
+    assert consumer.stdout.read(10) == bytes(10)
+    consumer.stdout.close()
+    assert consumer.stderr.read() == b""
+    assert consumer.wait(30) == 141
+    consumer.stdin.close()
+    consumer.stderr.close()
+
+
+@pytest.mark.parametrize("command", ["consume", "produce"])
+def test_ctrl_c_ends_a_live_command_quietly_with_130(node, command):
+    stream = f"interrupted/{command}"
+    node.run("produce", stream, stdin=b"begun")
+    words = ["consume", stream, "--follow"] if command == "consume" else ["produce", stream, "-"]
+    process = node.start(*words)
+    if command == "consume":
+        assert process.stdout.read(5) == b"begun"
+    else:
+        process.stdin.write(b"+more")
+        process.stdin.flush()
+        follower = node.start("consume", stream, "--follow", "--limit", "10")
+        assert follower.communicate(timeout=30)[0] == b"begun+more"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == 130
+
+
+def test_cluster_status_has_the_keys_that_scripts_rely_on(node):
+    answer = node.json("cluster", "status")
+    assert answer.keys() >= KEYS
+    assert answer["settled"] is True
+    assert [one["name"] for one in answer["nodes"]] == ["n1"]
+    assert len(answer["shards"]) == 4
+    assert node.run("cluster", "status")[0] == 0
+
+
+@contextmanager
+def _deaf_address(*, listening):
+    """An address where nobody listens, or one that takes connections and never says a word."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        if listening:
+            taken.listen()
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("listening", [False, True])
+@pytest.mark.parametrize(
+    "words", [["cluster", "status"], ["consume", "a"], ["produce", "a"], ["streams", "ls"]]
+)
+def test_a_server_that_does_not_answer_is_told_soon(words, listening):
+    with _deaf_address(listening=listening) as address:
+        begun = time.monotonic()
+        done = subprocess.run(
+            [*GOUTUBE, *words, "--server", address, "--timeout", "0.5"],
+            input=b"x",
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert time.monotonic() - begun < 5
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert address in _one_line(done.stderr.decode())
+
+
+def test_one_of_several_addresses_is_enough(node):
+    with _deaf_address(listening=False) as address:
+        words = ("streams", "ls", "--server", f"{address},{node.address}")
+        assert node.run(*words)[0] == 0
+
+
+def test_what_was_produced_survives_kill_9_and_the_log_is_whole(tmp_path):
+    data_dir = tmp_path / "data"
+    content = random.Random(2).randbytes(1_500_000)
+    one = Node(data_dir)
+    assert one.run("produce", "a", stdin=content)[0] == 0
+    one.stop(signal.SIGKILL)
+    checked = one.json("log", "verify", str(data_dir))
+    assert (checked["damaged"], checked["node"]) == (False, "n1")
+    two = Node(data_dir)
+    status, out, _ = two.run("consume", "a")
+    assert status == 0
+    assert hashlib.sha256(out).digest() == hashlib.sha256(content).digest()
+    assert two.stop() == 0
+    assert one.run("log", "inspect", str(data_dir))[0] == 0
+    assert one.run("log", "verify", str(data_dir))[0] == 0
+
+
+def test_damage_makes_log_verify_end_with_1(tmp_path):
+    data_dir = tmp_path / "data"
+    one = Node(data_dir)
+    assert one.run("produce", "a", stdin=b"x" * 100_000)[0] == 0
+    assert one.stop() == 0
+    (segment,) = [
+        path
+        for path in data_dir.rglob("*")
+        if path.is_file() and b"x" * 9000 in path.read_bytes() and "journal" not in path.name
+    ]
+    content = bytearray(segment.read_bytes())
+    content[content.index(b"x" * 9000) + 4000] ^= 1
+    segment.write_bytes(content)
+    status, out, err = one.run("log", "verify", str(data_dir))
+    assert (status, out) == (1, b"")
+    assert segment.name in err
+    assert one.run("log", "verify", str(data_dir), "--json")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--hash-function", "sha1"], "sha1"),
+        (["--zone", "z"], "zone"),
+        (["--rpc-port", "0.0.0.0:0"], "insecure"),
+    ],
+)
+def test_an_agent_refuses_wrong_settings_with_2(tmp_path, words, named):
+    done = subprocess.run(
+        [*GOUTUBE, "agent", "--data-dir", str(tmp_path / "data"), *words],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert named in _one_line(done.stderr.decode())
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_agent_on_a_directory_or_port_in_use_ends_with_1(node, tmp_path):
+    data_dir = node.process.args[node.process.args.index("--data-dir") + 1]
+    for words, named in (
+        (["--data-dir", data_dir, "--rpc-port", "127.0.0.1:0"], data_dir),
+        (["--data-dir", str(tmp_path / "d"), "--rpc-port", node.address], node.address),
+    ):
+        done = subprocess.run(
+            [*GOUTUBE, "agent", "--http-port", "off", *words],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert named in done.stderr.decode().splitlines()[-1]
+        assert "Traceback" not in done.stderr.decode()
