@@ -1,6 +1,6 @@
 """The whole error tree. A class exists only where some caller would act differently.
 
-GoutubeError                         reason: stable UPPER_SNAKE word . retry: may the caller repeat it
+GoutubeError                         has a reason, a stable word, and retry: may it be repeated
 |-- UsageError                       can never succeed as sent
 |   |-- InvalidArgumentError
 |   |-- RecordTooLargeError
@@ -98,7 +98,7 @@ class OffsetMismatchError(UsageError):
 
 
 class OffsetOutOfRangeError(UsageError):
-    """The offset is before the first or beyond the last byte; fields ``start_offset``, ``end_offset``."""
+    """The offset is outside the stream; fields ``start_offset``, ``end_offset``."""
 
     reason = "OFFSET_OUT_OF_RANGE"
 

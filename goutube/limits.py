@@ -33,7 +33,7 @@ READ_BYTES_MAX = 4 * MIB
 """Record bytes of one answer of a read, unless a single record is larger."""
 
 MESSAGE_BYTES_MAX = BATCH_DATA_BYTES_MAX + 4 * BATCH_RECORDS_MAX * 2 + 64 * KIB
-"""One gRPC message: the largest batch with its record table, time deltas, checksums and envelope."""
+"""One gRPC message: the largest batch with its tables and envelope."""
 
 PRODUCER_WINDOW_BATCHES = 16
 """How many of a producer's last batches are remembered to answer a retry with its offsets."""

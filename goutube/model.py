@@ -105,7 +105,7 @@ class StreamInfo:
 
 @dataclass(frozen=True, slots=True)
 class AppendResult:
-    """Where an append's bytes lie: ``offset`` is their first byte, ``next_offset`` one past them."""
+    """Where an append's bytes lie: from ``offset`` to before ``next_offset``."""
 
     offset: int
     next_offset: int

@@ -20,7 +20,7 @@ class Clock(Protocol):
         """Unix time in milliseconds; it may jump."""
 
     def monotonic_ms(self) -> int:
-        """Milliseconds of a clock that never runs back and runs on while the process stands still."""
+        """Milliseconds of a clock that never runs back, and runs on while the process stands."""
 
 
 class Entropy(Protocol):

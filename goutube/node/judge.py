@@ -38,7 +38,7 @@ Proposable = Append | CreateStream | ChangeStream | SealStream | TrimStream | De
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """No entry is needed: an append's answer as of the tail; None for the others, told as they are."""
+    """No entry is needed; an append's answer is ``result``, the others' is the stream as it is."""
 
     result: AppendResult | None = None
 
@@ -46,8 +46,7 @@ class Settled:
 def judge(tail: Tail, command: Proposable, now_ms: int) -> NewEntry | Settled:
     """The entry to append for a command, or why none is needed.
 
-    Args:
-        now_ms: the leader's clock; entries are never stamped before the shard's last one.
+    ``now_ms`` is the leader's clock; entries are never stamped before the shard's last one.
 
     Raises:
         UsageError, OutOfSequenceError: the command is refused; nothing is appended.
@@ -256,6 +255,6 @@ def _find_repeated(
             end_offset=stream.end,
         )
     raise InvalidArgumentError(
-        f"the batch with sequence {stamp.sequence} differs from the one committed under that number",
+        f"the batch with sequence {stamp.sequence} differs from the committed one",
         sequence=stamp.sequence,
     )

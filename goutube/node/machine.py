@@ -1,4 +1,4 @@
-"""The whole server with the world left out: commands, outcomes and time in, jobs and replies out."""
+"""The whole server with the world left out: commands and outcomes in, jobs and replies out."""
 
 from __future__ import annotations
 
@@ -103,6 +103,8 @@ class Node:
         self._now_ms = 0
         self._space_checked_ms = 0
         self._appended = False
+        self._grown: dict[int, Shard] = {}
+        """Shards that have committed entries since their catalogues were last looked at."""
         self._full = False
         self._draining = False
         self._failed = False
@@ -155,6 +157,7 @@ class Node:
         """The jobs to start and the replies to give; called once a round."""
         for log in self.store.take_advanced():
             shard = self.shards[log.shard]
+            self._grown[log.shard] = shard
             changes, replies = shard.commit()
             self._replies += replies
             for change in changes:
@@ -291,9 +294,11 @@ class Node:
 
     def _checkpoint_catalogues(self) -> None:
         """Write the catalogue of a shard whose entries behind its checkpoint have become many."""
-        for shard in self.shards:
+        shards = self.shards if self._draining else list(self._grown.values())
+        self._grown.clear()
+        least = 1 if self._draining else _CHECKPOINT_ENTRIES
+        for shard in shards:
             behind = shard.catalogue.applied_index - shard.log.checkpoint_index
-            least = 1 if self._draining else _CHECKPOINT_ENTRIES
             if behind >= least and not shard.checkpointing:
                 self._checkpoint_catalogue(shard)
 
@@ -316,11 +321,10 @@ class Node:
 
 
 def open_node(disk: Disk, clock: Clock, entropy: Entropy, options: NodeOptions) -> Node:
-    """Found or recover a data directory and the node that it holds; this does the disk's work itself.
+    """Found or recover a data directory and the node in it; does the disk's work itself.
 
     Raises:
-        DataDirError, CorruptionError: the directory cannot be used; nothing was changed that another
-            try would miss.
+        DataDirError, CorruptionError: the directory cannot be used as it is.
     """
     directory = DirectoryOptions(options.node_name, options.shard_count, options.hash_function)
     node = Node(open_store(disk, entropy, options.storage, directory), options)

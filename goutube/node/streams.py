@@ -17,6 +17,7 @@ from goutube.node.control import decode_properties, split_create, trim_target
 from goutube.storage import FLAG_CREATES, FLAG_SEALS, EntryKind
 
 _WINDOW_ROW: Final = struct.Struct("<QIIQ")
+_ABSENT: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +235,10 @@ class Catalogue:
 
 
 class Tail:
-    """The catalogue as it will be once everything proposed is committed; an overlay, thrown away
-    where it has been caught up with."""
+    """The catalogue as it will be once everything proposed is committed.
+
+    It is an overlay, thrown away where the committed state has caught up.
+    """
 
     def __init__(self, base: Catalogue) -> None:
         self.base = base
@@ -264,11 +267,11 @@ class Tail:
             return
         del self._touched[stream_id]
         stream = self._streams.pop(stream_id, None)
-        if stream is not None and self._names.get(stream.name) is stream:
+        if stream is None:
+            return
+        named = self._names.get(stream.name, _ABSENT)
+        if named is stream or (named is None and change.kind == EntryKind.DELETE):
             del self._names[stream.name]
-        elif change.kind == EntryKind.DELETE and stream is not None:
-            if self._names.get(stream.name, stream) is None:
-                del self._names[stream.name]
 
     def writable(self, stream_id: int) -> Stream | None:
         """The overlay of a stream, made at its first change."""

@@ -85,7 +85,7 @@ def finish_founding(disk: Disk, identity: Identity) -> None:
 
 
 def _left_by_founding(name: str) -> bool:
-    # What an interrupted founding leaves behind; it holds no stream, for the format file comes last.
+    # An interrupted founding leaves these; they hold no stream, for the format file comes last.
     return name in (LOCK_PATH, REGISTRY_PATH, "journal", "lost+found") or name.endswith(".tmp")
 
 

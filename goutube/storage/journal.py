@@ -181,9 +181,9 @@ class Journal:
         later = find_group(ring[self.start :], 0, self.seed, self.sequence)
         if later >= 0:
             raise CorruptionError(
-                f"group {self.sequence} of the journal is damaged at {self.head}, while a later one "
-                f"at {self.start + later} is whole: acknowledged bytes may be lost. Restore the "
-                "directory from a copy",
+                f"group {self.sequence} of the journal is damaged at {self.head}, while a later "
+                f"one at {self.start + later} is whole: acknowledged bytes may be lost. Restore "
+                "the directory from a copy",
                 path=self.file.path,
                 position=self.head,
             )

@@ -1,4 +1,4 @@
-"""One file of consecutive entries, as the log sees it; it does no I/O but in the functions below."""
+"""One file of consecutive entries, as the log sees it; only the functions below do I/O."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class Segment:
 
 
 def create_segment_file(disk: Disk, header: SegmentHeader, reserve_bytes: int) -> File:
-    """Make a segment's file with its header, durable with its name; one left by a crash is replaced."""
+    """Make a segment's file, durable with its name; one that a crash left is replaced."""
     directory = shard_directory(header.shard)
     path = f"{directory}/{header.name.file_name}"
     disk.make_directory("shards")

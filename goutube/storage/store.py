@@ -9,28 +9,26 @@ one shard's segments.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from goutube._native import (
     ENTRY_ALIGN,
     JOURNAL_BLOCK_BYTES,
     JOURNAL_RECORD_HEADER_BYTES,
     encode_group,
-    encode_record_header,
 )
 from goutube.errors import DiskFailedError, InvariantError
 from goutube.model import Buffer
 from goutube.ports import Call, Disk, File, Job, Outcome, SyncFile, WriteGroup, WriteSegment
 from goutube.storage.config import StorageConfig
 from goutube.storage.entries import StagedEntries
+from goutube.storage.group import GROUP_HEAD_BYTES, GROUP_MARK_BYTES, Group
 from goutube.storage.identity import Identity
 from goutube.storage.index import SealedIndex, read_index
 from goutube.storage.journal import DurableMark, Journal
 from goutube.storage.segment import Segment, create_segment_file, seal_segment_file
 from goutube.storage.shard_log import RecordKind, ShardLog, StagedRecord
 
-_GROUP_HEAD_BYTES = 64
-_GROUP_MARK_BYTES = 40
 Then = Callable[[Outcome], None]
 
 
@@ -44,34 +42,6 @@ class StoreStats:
     checkpoints: int = 0
     segments_created: int = 0
     segments_sealed: int = 0
-
-
-@dataclass(slots=True)
-class _Group:
-    """A journal group that is being formed."""
-
-    records: list[Buffer] = field(default_factory=list)
-    record_count: int = 0
-    record_bytes: int = 0
-    logs: dict[int, ShardLog] = field(default_factory=dict)
-
-    def add(self, log: ShardLog, item: StagedEntries | StagedRecord) -> None:
-        """Put what one shard has staged into the group."""
-        if isinstance(item, StagedEntries):
-            name, kind, position = item.name, RecordKind.ENTRIES, item.position
-            body, length = item.buffers, item.byte_count
-        else:
-            name, kind, position = item.name, item.kind, 0
-            padding = bytes(-len(item.body) % ENTRY_ALIGN)
-            body, length = [item.body + padding], len(item.body) + len(padding)
-        self.records.append(
-            encode_record_header(
-                kind, log.shard, log.replica, name.first_index, name.generation, position, length
-            )
-        )
-        self.records += body
-        self.record_count += 1
-        self.record_bytes += JOURNAL_RECORD_HEADER_BYTES + length
 
 
 class Store:
@@ -196,7 +166,7 @@ class Store:
         position = self.journal.place(size)
         if position is None:
             return  # the ring is full: the checkpoint under way makes room
-        group = _Group(logs=dict(self._unmarked))
+        group = Group(logs=dict(self._unmarked))
         self._unmarked.clear()
         for log in self._fitting():
             del self._staged[log.shard]
@@ -223,14 +193,14 @@ class Store:
         """The size of the next group, whole blocks."""
         fitting = self._fitting()
         marked = self._unmarked.keys() | {log.shard for log in fitting}
-        total = _GROUP_HEAD_BYTES + _GROUP_MARK_BYTES * len(marked)
+        total = GROUP_HEAD_BYTES + GROUP_MARK_BYTES * len(marked)
         for log in fitting:
             for item in log.staged:
                 body = item.byte_count if isinstance(item, StagedEntries) else len(item.body)
                 total += JOURNAL_RECORD_HEADER_BYTES + body + -body % ENTRY_ALIGN
         return -(-total // JOURNAL_BLOCK_BYTES) * JOURNAL_BLOCK_BYTES
 
-    def _submit_group(self, group: _Group, position: int, size: int) -> None:
+    def _submit_group(self, group: Group, position: int, size: int) -> None:
         marks: list[tuple[ShardLog, int]] = [(log, log.next_mark()) for log in group.logs.values()]
         rows = [
             (log.shard, log.replica, mark, log.term_at(mark), log.commit_index)
