@@ -20,6 +20,7 @@ from goutube.errors import (
     DeadlineExceededError,
     DiskFullError,
     GoutubeError,
+    InvalidArgumentError,
     OffsetMismatchError,
     OutcomeUnknownError,
     OutOfSequenceError,
@@ -86,7 +87,15 @@ class ProducerSession:
     # -- what a caller wants ------------------------------------------------------------------
 
     def submit(self, operation: Operation, batch: Batch | None, now_ms: int, *, seal: bool) -> None:
-        """Put a batch at the end of the queue."""
+        """Put a batch at the end of the queue; one that neither holds nor seals anything fails."""
+        if batch is None and not seal:
+            operation.fail(
+                InvalidArgumentError(
+                    "there is nothing to append; create() makes an empty stream, and with seal=True "
+                    "no bytes are needed"
+                )
+            )
+            return
         if not operation.open_parcels:
             operation.since_ms = now_ms
         expected = operation.expected_offset

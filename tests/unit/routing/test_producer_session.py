@@ -385,14 +385,18 @@ def test_the_last_gathered_batch_carries_the_seal():
     assert (script.last.batch, script.last.seal) == (join([b"r"]), True)
 
 
-def test_nothing_at_all_still_asks_for_the_end():
-    """An append of no records is one empty batch: the stream is made, its end is told."""
+def test_nothing_at_all_is_refused():
+    """An append of no records is a mistake, unless it seals."""
     script = Script()
     operation = Operation()
     script.session.finish(operation, 0, seal=False)
+    with pytest.raises(InvalidArgumentError, match="nothing to append"):
+        operation.result()
+    sealing = Operation()
+    script.session.finish(sealing, 0, seal=True)
     script.send()
     script.answer(1, size=0)
-    assert operation.result() == AppendResult(0, 0, STREAM)
+    assert sealing.result() == AppendResult(0, 0, STREAM)
 
 
 def test_closing_tells_everybody():

@@ -1,0 +1,10 @@
+"""The user's library: a synchronous and an asyncio client around the decisions of ``routing``.
+
+Nothing of gRPC leaves it: errors are those of ``goutube.errors``, results those of
+``goutube.model`` and of this room.
+"""
+
+from goutube.client.blocking import Client, connect
+from goutube.client.cluster_status import ClusterStatus, NodeStatus, ShardStatus
+
+__all__ = ["Client", "ClusterStatus", "NodeStatus", "ShardStatus", "connect"]

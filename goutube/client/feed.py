@@ -1,0 +1,66 @@
+"""What a caller gives to append, as batches or as records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import BinaryIO
+
+from goutube.client import requests
+from goutube.errors import InvalidArgumentError
+from goutube.model import Batch, Buffer
+from goutube.routing import RECORD_BYTES, check_record, cut_bytes
+
+Content = Buffer | BinaryIO
+"""Bytes, or a binary file that is read to its end."""
+
+
+def batches_of(content: Buffer) -> Iterator[tuple[Batch | None, bool]]:
+    """Batches of plain bytes, each with whether it is the last; no bytes are one empty batch."""
+    pieces = cut_bytes(content)
+    piece = next(pieces, None)
+    if piece is None:
+        yield None, True
+        return
+    while piece is not None:
+        following = next(pieces, None)
+        yield requests.batch_of(*piece), following is None
+        piece = following
+
+
+class FileRecords:
+    """Pieces of a binary file as its reads give them: a pipe's bytes go on as soon as they come."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read: Callable[[int], bytes] = getattr(file, "read1", file.read)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(partial(self.read, RECORD_BYTES), b"")
+
+
+def checked(records: Iterable[bytes]) -> Iterator[bytes]:
+    """The user's own records, each one judged before it is sent.
+
+    Raises:
+        InvalidArgumentError: a record is empty, too long or no bytes.
+    """
+    if isinstance(records, (bytes, bytearray, memoryview, str)):
+        raise InvalidArgumentError("records must be an iterable of bytes; give a list")
+    return map(check_record, records)
+
+
+def content_of(content: Content | None) -> Buffer | FileRecords:
+    """What was given to append: bytes as they are, or the pieces of a binary file.
+
+    Raises:
+        InvalidArgumentError: it is neither.
+    """
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        return content
+    if isinstance(content, str):
+        raise InvalidArgumentError("text must be encoded before it is appended: text.encode()")
+    if content is None or not callable(getattr(content, "read", None)):
+        raise InvalidArgumentError(
+            f"{type(content).__name__} cannot be appended; give bytes, a binary file or records="
+        )
+    return FileRecords(content)
