@@ -60,4 +60,4 @@ def test_buf_finds_a_field_without_a_comment(tmp_path):
     (folder / "cluster.proto").write_text(source.replace("  // Its name.\n", ""))
     done = buf_lint(tmp_path)
     assert done.returncode != 0
-    assert "COMMENT_FIELD" in done.stdout
+    assert 'Field "name" should have a non-empty comment' in done.stdout

@@ -1,0 +1,238 @@
+"""``goutube.v1.StreamService/Append``: batches in, one answer each, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from typing import Final
+
+from goutube.api import codecs, methods
+from goutube.errors import GoutubeError
+from goutube.limits import MIB
+from goutube.model import AppendResult, Batch, ProducerStamp, StreamId
+from goutube.node import Append, Result
+from goutube.observe import Metrics
+from goutube.server.batches import PRODUCER_ID_BYTES, check_request, check_verdict
+from goutube.server.boundary import Context, Method, next_message, not_a_message
+from goutube.server.drain import Drain, Stage, shutting_down
+from goutube.server.options import Driver
+from goutube.server.window import Window
+
+CALL_BATCHES_MAX: Final = 256
+CALL_BYTES_MAX: Final = 32 * MIB
+INLINE_CHECK_BYTES_MAX: Final = MIB
+"""A larger batch is checked on a thread: the event loop has others to serve."""
+
+
+class AppendService:
+    """The Append method."""
+
+    def __init__(
+        self, driver: Driver, drain: Drain, metrics: Metrics, record_bytes_max: int
+    ) -> None:
+        self._driver = driver
+        self._drain = drain
+        self._metrics = metrics
+        self._record_bytes_max = record_bytes_max
+
+    def methods(self) -> list[Method]:
+        """What to serve."""
+        return [
+            Method(
+                methods.APPEND,
+                self._append,
+                requests_stream=True,
+                answers_stream=True,
+                stage=Stage.CUT,
+            )
+        ]
+
+    async def _append(self, _message: bytes, context: Context) -> None:
+        call = _AppendCall(self._driver, self._metrics, self._record_bytes_max, context)
+        with self._drain.ended_by(call.close, Stage.BEGIN):
+            await call.run()
+
+
+class Order:
+    """Which batch of a call may be under way together with those before it.
+
+    What stands behind a refused batch must not be appended. So a batch goes along only where the
+    node refuses it if it refused the one before: the next in sequence of the same producer on the
+    same stream. From its second batch on, a run of batches without a producer gets one made for the
+    call; a single one costs the stream no memory of a producer.
+    """
+
+    __slots__ = ("_next", "_own_epoch", "_own_id", "_own_sequence", "_stream", "_unstamped")
+
+    def __init__(self) -> None:
+        self._stream: tuple[str, int] | None = None
+        self._next: tuple[bytes, int, int] | None = None
+        self._own_id = b""
+        self._own_epoch = 0
+        self._own_sequence = 0
+        self._unstamped = False
+
+    def place(self, request: codecs.AppendRequest) -> tuple[ProducerStamp | None, bool]:
+        """The stamp of the call's next batch, and whether it may go along with those before it."""
+        stream = (request.stream, request.stream_id)
+        same = stream == self._stream
+        if not same:
+            self._stream = stream
+            self._unstamped = False
+            self._next = None
+        stamp = self._stamp(request)
+        if stamp is None:
+            self._next = None
+            return None, False
+        identity = (stamp.producer_id, stamp.epoch, stamp.sequence)
+        follows = identity == self._next
+        self._next = (stamp.producer_id, stamp.epoch, stamp.sequence + request.record_count)
+        return stamp, follows
+
+    def _stamp(self, request: codecs.AppendRequest) -> ProducerStamp | None:
+        if not request.record_count:
+            return None
+        if request.producer_id:
+            self._unstamped = False
+            return ProducerStamp(request.producer_id, request.producer_epoch, request.sequence)
+        if not self._unstamped:
+            # A run begins; if it goes on, it goes on in an epoch of its own, from sequence 0.
+            self._unstamped = True
+            self._own_id = self._own_id or secrets.token_bytes(PRODUCER_ID_BYTES)
+            self._own_epoch += 1
+            self._own_sequence = 0
+            return None
+        stamp = ProducerStamp(self._own_id, self._own_epoch, self._own_sequence)
+        self._own_sequence += request.record_count
+        return stamp
+
+
+class _Pending:
+    """A batch under way."""
+
+    __slots__ = ("began", "cost", "number", "task")
+
+    def __init__(self, number: int, cost: int, began: float, task: asyncio.Task[Result]) -> None:
+        self.number = number
+        self.cost = cost
+        self.began = began
+        self.task = task
+
+
+class _AppendCall:
+    """One call: a reader that submits batches, and the answers given in the same order."""
+
+    def __init__(
+        self, driver: Driver, metrics: Metrics, record_bytes_max: int, context: Context
+    ) -> None:
+        self._driver = driver
+        self._metrics = metrics
+        self._record_bytes_max = record_bytes_max
+        self._context = context
+        self._window = Window(CALL_BATCHES_MAX, CALL_BYTES_MAX)
+        self._order = Order()
+        self._answers: asyncio.Queue[_Pending | GoutubeError | None] = asyncio.Queue()
+        self._reader: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Serve the call until the client has nothing more, or a batch is refused.
+
+        Raises:
+            GoutubeError: what the first refused batch met.
+        """
+        self._reader = reader = asyncio.create_task(self._read())
+        try:
+            while (item := await self._answers.get()) is not None:
+                if isinstance(item, GoutubeError):
+                    raise item
+                await self._answer(item)
+        finally:
+            reader.cancel()
+            await self._abandon(reader)
+
+    def close(self) -> None:
+        """Take no further batch; answer those that are under way, then end the call."""
+        if self._reader is not None:
+            self._reader.cancel()
+        self._answers.put_nowait(shutting_down())
+
+    async def _answer(self, item: _Pending) -> None:
+        try:
+            result = await item.task
+        except BaseException:
+            self._answers.put_nowait(item)  # for _abandon
+            raise
+        assert isinstance(result, AppendResult)
+        self._metrics.append_seconds.observe(time.perf_counter() - item.began)
+        await self._context.write(
+            codecs.encode_append_response(
+                item.number,
+                result.offset,
+                result.next_offset,
+                result.stream_id,
+                result.duplicate,
+            )
+        )
+        self._window.leave(item.cost)
+
+    async def _abandon(self, reader: asyncio.Task[None]) -> None:
+        """Let go of what nobody will be told about; it may be committed all the same."""
+        tasks: list[asyncio.Task[None] | asyncio.Task[Result]] = [reader]
+        while not self._answers.empty():
+            item = self._answers.get_nowait()
+            if isinstance(item, _Pending):
+                item.task.cancel()
+                tasks.append(item.task)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self) -> None:
+        try:
+            while (message := await next_message(self._context)) is not None:
+                await self._submit(message)
+        except GoutubeError as error:
+            self._answers.put_nowait(error)
+        else:
+            self._answers.put_nowait(None)
+
+    async def _submit(self, message: bytes) -> None:
+        began = time.perf_counter()
+        request = codecs.decode_append_request(message)
+        if request is None:
+            raise not_a_message("goutube.v1.AppendRequest", message)
+        batch = await self._take_batch(request)
+        stamp, along = self._order.place(request)
+        if not along:
+            await self._window.empty()
+        cost = len(message)
+        await self._window.enter(cost)
+        command = Append(
+            request.stream,
+            StreamId(request.stream_id),
+            batch,
+            request.expected_offset,
+            stamp,
+            request.producer_time_ms,
+            request.seal,
+        )
+        task = asyncio.create_task(self._driver.call(command))
+        self._answers.put_nowait(_Pending(request.request, cost, began, task))
+
+    async def _take_batch(self, request: codecs.AppendRequest) -> Batch | None:
+        check_request(request, self._record_bytes_max)
+        if not request.record_count:
+            return None
+        arguments = (
+            request.record_count,
+            request.flags,
+            request.tables,
+            request.data,
+            request.checksum,
+        )
+        if len(request.data) <= INLINE_CHECK_BYTES_MAX:
+            verdict = codecs.check_batch(*arguments)
+        else:
+            loop = asyncio.get_running_loop()
+            verdict = await loop.run_in_executor(None, codecs.check_batch, *arguments)
+        check_verdict(verdict, request)
+        return Batch(*arguments)

@@ -1,0 +1,58 @@
+"""``goutube.v1.ClusterService``: the cluster as this node sees it, which is the node itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from goutube.api import cluster_pb2, methods
+from goutube.node import NodeReport, ShardStatus
+from goutube.server.boundary import Context, Method, parse
+from goutube.server.options import Driver, ServerOptions
+
+_FOUNDING_VERSION: Final = 1
+"""Of the topology: a cluster of one is as it was founded."""
+
+
+class ClusterService:
+    """The methods of the service."""
+
+    def __init__(self, driver: Driver, options: ServerOptions, advertised: str) -> None:
+        self._driver = driver
+        self._options = options
+        self._advertised = advertised
+
+    def methods(self) -> list[Method]:
+        """What to serve."""
+        return [Method(methods.GET_STATUS, self._get_status)]
+
+    async def _get_status(self, message: bytes, _context: Context) -> bytes:
+        parse(cluster_pb2.GetStatusRequest, message)
+        report = self._driver.report()
+        node = cluster_pb2.NodeStatus(
+            name=report.node_name,
+            rpc_address=self._advertised,
+            status="alive",
+            version=self._options.version,
+            boot=report.boot,
+        )
+        answer = cluster_pb2.GetStatusResponse(
+            settled=not any(shard.fault for shard in report.shards),
+            topology_version=_FOUNDING_VERSION,
+            cluster_id=report.cluster_id.hex(),
+            nodes=[node],
+            shards=[_shard(shard, report) for shard in report.shards],
+        )
+        return answer.SerializeToString()
+
+
+def _shard(shard: ShardStatus, report: NodeReport) -> cluster_pb2.ShardStatus:
+    return cluster_pb2.ShardStatus(
+        shard=shard.shard,
+        leader=report.node_name,
+        replicas=[report.node_name],
+        term=shard.term,
+        last_index=shard.last_index,
+        commit_index=shard.commit_index,
+        stream_count=shard.stream_count,
+        fault=shard.fault,
+    )

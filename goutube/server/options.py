@@ -1,0 +1,45 @@
+"""What a listener is given: the driver that it asks, and its settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from goutube.limits import CHUNK_BYTES_DEFAULT, RECORD_BYTES_MAX
+from goutube.node import Command, NodeReport, Result
+
+
+class Driver(Protocol):
+    """What the server asks of ``goutube.runtime.Driver``."""
+
+    async def call(self, command: Command) -> Result:
+        """Carry out one command and return its answer.
+
+        Raises:
+            GoutubeError: what the command met.
+        """
+
+    def report(self) -> NodeReport:
+        """The node's identity and shards."""
+
+    def end_reads(self) -> None:
+        """End the reads that wait for bytes with ``ShuttingDownError``, and let no other wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """A listener's settings.
+
+    Attributes:
+        address: where to listen, host:port; port 0 takes a free one.
+        advertise_address: where clients are told to connect; empty: the bound address.
+        version: of Goutube, told by ``GetStatus``.
+        record_bytes_max: a longer record is refused.
+        chunk_bytes_max: of ``ConsumeStream``: the size of chunks unless a smaller one is asked for.
+    """
+
+    address: str = "127.0.0.1:7373"
+    advertise_address: str = ""
+    version: str = ""
+    record_bytes_max: int = RECORD_BYTES_MAX
+    chunk_bytes_max: int = CHUNK_BYTES_DEFAULT
