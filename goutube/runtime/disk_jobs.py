@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from goutube._native import (
-    VERDICT_IO_ERROR,
     VERDICT_WOULD_BLOCK,
     DiskThreads,
     ReadRun,
@@ -71,8 +70,6 @@ class DiskJobs:
             run = _read(job, fd)
             if run.verdict != VERDICT_WOULD_BLOCK:
                 job.file.unpin()
-                if run.verdict == VERDICT_IO_ERROR:
-                    return Outcome(job.ticket, error=_os_error(run.errno, job.file.path))
                 return Outcome(job.ticket, run)
         self._files[job.ticket] = job.file
         self._submit(job, fd)
@@ -115,7 +112,7 @@ class DiskJobs:
         for ticket, code, run in threads.completed():
             file = self._files.pop(ticket)
             file.unpin()
-            error = _os_error(code, file.path) if code else None
+            error = OSError(code, os.strerror(code), file.path) if code else None
             outcomes.append(Outcome(ticket, run, error))
         if outcomes and self._ended is not None:
             self._ended(outcomes)
@@ -144,7 +141,3 @@ def _read(job: ReadEntries, fd: int) -> ReadRun:
         job.limit_offset, job.first_ordinal, job.first_stamp, job.bytes_max, job.records,
         nowait=True,
     )  # fmt: skip
-
-
-def _os_error(code: int, path: str) -> OSError:
-    return OSError(code, os.strerror(code), path)

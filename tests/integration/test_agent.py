@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -136,6 +137,35 @@ def test_a_lame_duck_serves_on_and_is_not_ready(tmp_path):
         with grpc.insecure_channel(ready["rpc_address"]) as channel:
             assert produce(channel, "a", b"still") == [("a", 0)]
         assert process.end()[0] == 1
+
+
+def test_a_signal_under_load_loses_nothing_that_was_acknowledged(tmp_path):
+    acknowledged = []
+
+    def load(channel):
+        try:
+            for number in range(100_000):
+                acknowledged.append(produce(channel, "a", number.to_bytes(8)))
+        except grpc.RpcError:
+            return
+
+    with agent(tmp_path / "data") as process:
+        with grpc.insecure_channel(process.until("agent_ready")["rpc_address"]) as channel:
+            writer = threading.Thread(target=load, args=(channel,))
+            writer.start()
+            while len(acknowledged) < 20:
+                writer.join(0.01)
+            status, rest = process.end()
+            writer.join(30)
+        assert status == 0
+        assert "Traceback" not in rest
+    with agent(tmp_path / "data") as process:
+        address = process.until("agent_ready")["rpc_address"]
+        with grpc.insecure_channel(address) as channel:
+            content = consume(channel, "a")
+    kept = [int.from_bytes(content[place : place + 8]) for place in range(0, len(content), 8)]
+    assert kept[: len(acknowledged)] == list(range(len(acknowledged)))
+    assert len(kept) <= len(acknowledged) + 1
 
 
 def test_a_data_directory_in_use_is_one_line_and_status_1(tmp_path):

@@ -1,10 +1,19 @@
 """Disk jobs run on native threads, end as outcomes, and never touch a descriptor that was reused."""
 
 import asyncio
+import errno
+import os
 
 import pytest
 
-from goutube.ports import Call, Outcome, SyncFile, WriteSegment
+from goutube._native import (
+    JOURNAL_BLOCK_BYTES,
+    VERDICT_IO_ERROR,
+    VERDICT_OK,
+    encode_group,
+    read_group,
+)
+from goutube.ports import Call, Outcome, ReadEntries, SyncFile, WriteGroup, WriteSegment
 from goutube.runtime import DiskJobs, OsDisk
 
 
@@ -79,3 +88,28 @@ def test_a_closed_file_is_an_error_and_one_closed_meanwhile_is_not(disk):
     assert found[1] == Outcome(1)
     assert isinstance(found[3].error, OSError)
     assert disk.open("a").read(0, 9) == b"abc"
+
+
+def test_a_group_is_written_with_its_checksums(disk):
+    file = disk.open("journal", create=True)
+    head = encode_group(7, 1, [], 0, 0)
+    buffers = [head, bytes(JOURNAL_BLOCK_BYTES - len(head))]
+    found = outcomes_of(disk, WriteGroup(1, file, JOURNAL_BLOCK_BYTES, 7, buffers))
+    assert found[1] == Outcome(1)
+    verdict, group = read_group(file.read(0, 3 * JOURNAL_BLOCK_BYTES), JOURNAL_BLOCK_BYTES, 7, 1)
+    assert verdict == VERDICT_OK
+    assert group.sequence == 1
+
+
+@pytest.mark.parametrize("bytes_max", [1024, 1 << 20])
+def test_a_read_that_the_system_refuses_says_so(disk, tmp_path, bytes_max):
+    """Inline and on a thread alike; a directory's descriptor stands for a disk that fails."""
+    file = disk.open("a", create=True)
+    file.write(0, bytes(4096))
+    directory = os.open(tmp_path, os.O_RDONLY)
+    os.dup2(directory, file.pin())
+    os.close(directory)
+    file.unpin()
+    job = ReadEntries(1, file, 0, 4096, 0, 1, 0, 100, 0, 0, bytes_max, records=False)
+    run = outcomes_of(disk, job)[1].value
+    assert (run.verdict, run.error_number) == (VERDICT_IO_ERROR, errno.EISDIR)
