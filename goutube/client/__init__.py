@@ -4,7 +4,17 @@ Nothing of gRPC leaves it: errors are those of ``goutube.errors``, results those
 ``goutube.model`` and of this room.
 """
 
+from goutube.client.asynchronous import AsyncClient
+from goutube.client.asynchronous import connect as connect_async
 from goutube.client.blocking import Client, connect
 from goutube.client.cluster_status import ClusterStatus, NodeStatus, ShardStatus
 
-__all__ = ["Client", "ClusterStatus", "NodeStatus", "ShardStatus", "connect"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "ClusterStatus",
+    "NodeStatus",
+    "ShardStatus",
+    "connect",
+    "connect_async",
+]

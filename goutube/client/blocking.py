@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Generator, Iterable, Mapping
 from types import TracebackType
-from typing import Literal, Self, TypeAlias, TypeVar
+from typing import Self, TypeAlias, TypeVar
 
 import grpc
 
@@ -16,6 +16,7 @@ from goutube.api import codecs, methods
 from goutube.client import feed, requests
 from goutube.client.cluster_status import ClusterStatus
 from goutube.client.lane import Lane, Waiting
+from goutube.client.requests import Place
 from goutube.client.sockets import Sockets
 from goutube.client.transport import (
     OPEN_CALLS_MAX,
@@ -25,9 +26,8 @@ from goutube.client.transport import (
     now_ms,
     reached_server,
 )
-from goutube.errors import GoutubeError, InvalidArgumentError, UsageError
+from goutube.errors import GoutubeError, UsageError
 from goutube.model import AppendResult, Record, StreamInfo
-from goutube.names import check_stream_name
 from goutube.routing import (
     Attempts,
     ProducerSession,
@@ -41,7 +41,6 @@ from goutube.routing import (
 _Value = TypeVar("_Value")
 _UnaryUnary: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
 _UnaryStream: TypeAlias = "grpc.UnaryStreamMultiCallable[bytes, bytes]"
-Place = int | Literal["earliest", "latest"]
 
 
 class Client:
@@ -126,12 +125,7 @@ class Client:
 
         After an error the field ``committed_next_offset`` tells how far a long append came.
         """
-        check_stream_name(name)
-        if (data is None) == (records is None):
-            raise InvalidArgumentError("give either data or records to append")
-        if expected_offset is not None:
-            requests.check_number(expected_offset, "expected_offset")
-        requests.check_number(stream_id or 0, "stream_id")
+        requests.check_append(name, data, records, expected_offset, stream_id)
         waiting = Waiting(expected_offset, stream_id or 0, self._budget(timeout_s))
         lane = self._lane(name)
         if records is not None:

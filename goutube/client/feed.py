@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from functools import partial
 from typing import BinaryIO
 
@@ -47,6 +48,28 @@ def checked(records: Iterable[bytes]) -> Iterator[bytes]:
     if isinstance(records, (bytes, bytearray, memoryview, str)):
         raise InvalidArgumentError("records must be an iterable of bytes; give a list")
     return map(check_record, records)
+
+
+async def checked_async(
+    records: Iterable[bytes] | AsyncIterable[bytes],
+) -> AsyncGenerator[bytes, None]:
+    """``checked`` for asyncio: the iterable may be an asynchronous one.
+
+    Raises:
+        InvalidArgumentError: a record is empty, too long or no bytes.
+    """
+    if isinstance(records, AsyncIterable):
+        async for record in records:
+            yield check_record(record)
+        return
+    for record in checked(records):
+        yield record
+
+
+async def read_async(file: FileRecords) -> AsyncGenerator[bytes, None]:
+    """The pieces of a binary file, read on a thread."""
+    while piece := await asyncio.to_thread(file.read, RECORD_BYTES):
+        yield piece
 
 
 def content_of(content: Content | None) -> Buffer | FileRecords:

@@ -111,7 +111,7 @@ class Lane:
 
     def _pump(self) -> None:
         """Hand to the open call whatever may be sent; have a thread open one if there is none."""
-        if self._thread is None:
+        if self._thread is None and not self._session.idle:
             self._thread = threading.Thread(
                 target=self._serve, name=f"goutube-append-{self._session.stream}", daemon=True
             )

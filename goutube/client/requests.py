@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -29,6 +29,7 @@ from goutube.routing import Parcel, ProducerSession, ReadWish, Start
 
 _Value = TypeVar("_Value")
 _Answer = TypeVar("_Answer", bound=Message)
+Place = int | Literal["earliest", "latest"]
 _NUMBER_MAX = (1 << 64) - 1
 
 
@@ -239,6 +240,25 @@ def append_answer(message: bytes) -> tuple[int, AppendResult]:
     return answer.request, AppendResult(
         answer.offset, answer.next_offset, stream_id, answer.duplicate
     )
+
+
+def check_append(
+    name: str,
+    data: object,
+    records: object,
+    expected_offset: int | None,
+    stream_id: int | None,
+) -> None:
+    """Judge what is asked of an append before anything is sent.
+
+    Raises:
+        InvalidArgumentError: the name or a number is not allowed, or there is not one content.
+    """
+    check_stream_name(name)
+    if (data is None) == (records is None):
+        raise InvalidArgumentError("give either data or records to append")
+    check_number(expected_offset or 0, "expected_offset")
+    check_number(stream_id or 0, "stream_id")
 
 
 def wish(

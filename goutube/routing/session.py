@@ -91,8 +91,8 @@ class ProducerSession:
         if batch is None and not seal:
             operation.fail(
                 InvalidArgumentError(
-                    "there is nothing to append; create() makes an empty stream, and with seal=True "
-                    "no bytes are needed"
+                    "there is nothing to append; create() makes an empty stream, and seal=True "
+                    "needs no bytes"
                 )
             )
             return

@@ -1,0 +1,241 @@
+"""The asyncio client's appends to one stream: a session, its open call and its task.
+
+The same as ``lane`` on an event loop: whoever appends puts messages into an outbox, one task
+writes them to the call, another one reads the answers and opens the next call when one breaks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Callable, Iterable
+from typing import TypeAlias
+
+import grpc.aio
+
+from goutube.api import methods
+from goutube.client import requests
+from goutube.client.channels import Channels, is_cancelled
+from goutube.client.transport import IDLE_CALL_S, closed_error, error_of, now_ms, reached_server
+from goutube.errors import GoutubeError, UnavailableError
+from goutube.model import AppendResult, Batch
+from goutube.routing import Operation, ProducerSession
+
+_Call: TypeAlias = "grpc.aio.StreamStreamCall[bytes, bytes]"
+_StreamStream: TypeAlias = "grpc.aio.StreamStreamMultiCallable[bytes, bytes]"
+_Outbox: TypeAlias = "asyncio.Queue[bytes | None]"
+
+
+class AsyncWaiting(Operation):
+    """An append whose caller waits on a bell."""
+
+    __slots__ = ("bell",)
+
+    def __init__(self, expected_offset: int | None, stream_id: int, budget_ms: int) -> None:
+        super().__init__(expected_offset, stream_id, budget_ms)
+        self.bell = asyncio.Event()
+
+
+class AsyncLane:
+    """Appends of any number of tasks to one stream, in one order.
+
+    Args:
+        session: numbers and remembers the batches.
+        channels: what calls go through.
+    """
+
+    def __init__(self, session: ProducerSession, channels: Channels) -> None:
+        self._session = session
+        self._channels = channels
+        self._task: asyncio.Task[None] | None = None
+        self._outbox: _Outbox | None = None
+        self._call: _Call | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no append is under way."""
+        return self._session.idle
+
+    async def append(
+        self, waiting: AsyncWaiting, batches: Iterable[tuple[Batch | None, bool]], *, seal: bool
+    ) -> AppendResult:
+        """Append batches, each with whether it is the last; return when all are committed."""
+        try:
+            for batch, last in batches:
+                self._session.submit(waiting, batch, now_ms(), seal=seal and last)
+                waiting.complete = last
+                self._pump()
+                if not last:
+                    await self._make_room(waiting)
+            await self._wait(waiting, lambda: waiting.done)
+        finally:
+            self._leave(waiting)
+        return waiting.result()
+
+    async def append_records(
+        self, waiting: AsyncWaiting, records: AsyncIterable[bytes], *, seal: bool
+    ) -> AppendResult:
+        """Append records as they come, in batches that grow while others are under way."""
+        try:
+            async for record in records:
+                self._session.offer(waiting, record, now_ms())
+                self._pump()
+                await self._make_room(waiting)
+            self._session.finish(waiting, now_ms(), seal=seal)
+            self._pump()
+            await self._wait(waiting, lambda: waiting.done)
+        finally:
+            self._leave(waiting)
+        return waiting.result()
+
+    def retire(self) -> None:
+        """Close the call after what is under way; a later append opens another one."""
+        self._hang_up()
+
+    async def close(self) -> None:
+        """End everything; the channels are closed by now."""
+        self._hang_up()
+        self._session.close(closed_error())
+        self._ring()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    # -- the caller's side --------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Hand to the open call whatever may be sent; have a task open one if there is none."""
+        if self._task is None and not self._session.idle:
+            self._task = asyncio.create_task(self._serve())
+        outbox = self._outbox
+        if outbox is None:
+            return
+        while (parcel := self._session.next_parcel(now_ms())) is not None:
+            outbox.put_nowait(requests.append_message(self._session, parcel))
+
+    async def _make_room(self, waiting: AsyncWaiting) -> None:
+        await self._wait(waiting, lambda: not waiting.crowded)
+        if waiting.error is not None:
+            raise waiting.error
+
+    async def _wait(self, waiting: AsyncWaiting, enough: Callable[[], bool]) -> None:
+        while waiting.error is None:
+            left_ms = waiting.left_ms(now_ms())
+            if left_ms <= 0:
+                self._abandon(waiting)
+                return
+            if enough():
+                return
+            waiting.bell.clear()
+            try:
+                async with asyncio.timeout(left_ms / 1000):
+                    await waiting.bell.wait()
+            except TimeoutError:
+                continue
+
+    def _leave(self, waiting: AsyncWaiting) -> None:
+        """The caller goes: with the outcome, or because it was cancelled."""
+        if not waiting.done:
+            self._abandon(waiting)
+
+    def _abandon(self, waiting: AsyncWaiting) -> None:
+        if self._session.abandon(waiting):
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Send nothing more on this call, and hear nothing more from it."""
+        outbox, self._outbox = self._outbox, None
+        if outbox is not None:
+            outbox.put_nowait(None)
+        if self._call is not None:
+            self._call.cancel()
+
+    # -- the task's side ----------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        """Keep a call open while there is something to send."""
+        while not self._session.idle:
+            outbox: _Outbox = asyncio.Queue()
+            self._outbox = outbox
+            self._session.opened()
+            self._pump()
+            wait_ms = await self._converse(outbox)
+            if wait_ms:
+                await asyncio.sleep(wait_ms / 1000)
+        self._task = None
+
+    async def _converse(self, outbox: _Outbox) -> int:
+        """Hold one call from its beginning to its end; how long to wait before the next one."""
+        error: GoutubeError = UnavailableError("the server ended the append call")
+        received, address = True, ""
+        writer: asyncio.Task[None] | None = None
+        try:
+            address, channel = self._channels.channel()
+            start: _StreamStream = channel.stream_stream(methods.APPEND)
+            call = self._call = start()
+            writer = asyncio.create_task(self._write(call, outbox))
+            async for message in call:
+                if not self._hear(outbox, message):
+                    break
+        except grpc.aio.AioRpcError as failure:
+            error, received = error_of(failure, address), reached_server(failure)
+        except GoutubeError as fault:
+            error = fault
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise  # the client is closed; else the call was hung up
+        finally:
+            if self._call is not None:
+                self._call.cancel()
+                self._call = None
+            if writer is not None:
+                writer.cancel()
+                await asyncio.wait([writer])
+        return self._hung_up(outbox, address, error, received=received)
+
+    async def _write(self, call: _Call, outbox: _Outbox) -> None:
+        """Send until nothing has come for a while or the call is hung up."""
+        try:
+            while (message := await self._next(outbox)) is not None:
+                await call.write(message)
+            await call.done_writing()
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            return  # the reader learns of it, and of the reason
+
+    async def _next(self, outbox: _Outbox) -> bytes | None:
+        while outbox.empty():
+            try:
+                async with asyncio.timeout(IDLE_CALL_S):
+                    return await outbox.get()
+            except TimeoutError:
+                if self._outbox is outbox and self._session.idle:
+                    self._outbox = None
+                if self._outbox is not outbox:
+                    return None
+        return outbox.get_nowait()
+
+    def _hear(self, outbox: _Outbox, message: bytes) -> bool:
+        request, result = requests.append_answer(message)
+        if self._outbox is not outbox:
+            return False
+        self._session.answered(request, result, now_ms())
+        self._pump()
+        self._ring()
+        return True
+
+    def _hung_up(
+        self, outbox: _Outbox, address: str, error: GoutubeError, *, received: bool
+    ) -> int:
+        self._channels.failed(address, error)
+        if self._outbox is not outbox:
+            return 0
+        self._outbox = None
+        if self._session.idle:
+            return 0
+        wait_ms = self._session.ended(error, received=received)
+        self._ring()
+        return wait_ms
+
+    def _ring(self) -> None:
+        for operation in self._session.take_woken():
+            if isinstance(operation, AsyncWaiting):
+                operation.bell.set()
