@@ -82,7 +82,7 @@ def consume(  # noqa: PLR0913 - one parameter per option
     info = client.stat(stream)
     wish = {"limit": limit, "follow": follow, "timeout_s": DATA_TIMEOUT_S, **_place(start)}
     if as_json:
-        _print_records(client.records(stream, **wish))
+        _print_records(client.records(stream, **wish), follow=follow)
         return
     chunks = client.read(stream, **wish)
     shown = not follow and (target is not None or not sys.stdout.isatty())
@@ -124,14 +124,15 @@ def _copy(chunks: Iterator[bytes], target: Path | None, advance: Advance) -> Non
             advance(len(chunk))
 
 
-def _print_records(records: Iterator[Record]) -> None:
+def _print_records(records: Iterator[Record], *, follow: bool) -> None:
     for record in records:
         print_json(
             {
                 "offset": record.offset,
                 "timestamp_ms": record.timestamp_ms,
                 "value": base64.b64encode(record.value).decode(),
-            }
+            },
+            flush=follow,
         )
 
 

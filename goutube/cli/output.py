@@ -37,10 +37,11 @@ class Advance(Protocol):
         """Add ``byte_count`` to what is done."""
 
 
-def print_json(value: object) -> None:
-    """Write one JSON document as one line to stdout."""
+def print_json(value: object, *, flush: bool = True) -> None:
+    """Write one JSON document as one line to stdout; ``flush`` hands it on at once."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    if flush:
+        sys.stdout.flush()
 
 
 def print_table(columns: list[str], rows: list[list[str]]) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pty
 import random
 import signal
 import socket
@@ -115,6 +116,30 @@ def test_a_live_pipe_reaches_a_follower_as_it_is_written(node):
     assert producer.returncode == 0
     assert follower.communicate(timeout=30) == (b"", b"")
     assert follower.returncode == 0
+
+
+def test_records_are_followed_line_by_line(node):
+    node.run("produce", "events", "--records", "lines", stdin=b"1\n")
+    follower = node.start("consume", "events", "--follow", "--json")
+    assert json.loads(follower.stdout.readline())["value"] == "MQo="
+    node.run("produce", "events", "--records", "lines", "--seal", stdin=b"2\n")
+    assert json.loads(follower.stdout.readline())["value"] == "Mgo="
+    assert follower.communicate(timeout=30) == (b"", b"")
+    assert follower.returncode == 0
+
+
+def test_a_terminal_on_stderr_gets_a_progress_bar_and_a_pipe_none(node, tmp_path):
+    source = tmp_path / "in"
+    source.write_bytes(bytes(1 << 20))
+    ours, theirs = pty.openpty()
+    for words in (["produce", "bar", str(source)], ["consume", "bar"]):
+        process = node.start(*words, stderr=theirs, stdout=subprocess.DEVNULL)
+        assert process.wait(30) == 0
+        process.stdin.close()
+        assert b"1.0/1.0 MiB" in os.read(ours, 1 << 16)
+    os.close(theirs)
+    os.close(ours)
+    assert node.run("consume", "bar")[2] == ""
 
 
 def test_streams_are_described_listed_trimmed_and_removed(node):
