@@ -28,24 +28,32 @@ class HealthService:
     def __init__(self, services: Iterable[str]) -> None:
         self._services = ("", *services)
         self._servicer = health.aio.HealthServicer()
+        self._told = _Status.NOT_SERVING
 
     def methods(self) -> list[Method]:
         """What to serve."""
         return [
             Method(f"/{HEALTH_SERVICE}/Check", self._check),
+            Method(f"/{HEALTH_SERVICE}/List", self._list),
             Method(f"/{HEALTH_SERVICE}/Watch", self._watch, answers_stream=True, stage=Stage.BEGIN),
         ]
 
     async def set_serving(self, serving: bool) -> None:
         """Say of every service whether it serves."""
-        told = _Status.SERVING if serving else _Status.NOT_SERVING
+        self._told = _Status.SERVING if serving else _Status.NOT_SERVING
         for service in self._services:
-            await self._servicer.set(service, told)
+            await self._servicer.set(service, self._told)
 
     async def _check(self, message: bytes, context: Context) -> bytes:
         request = parse(health_pb2.HealthCheckRequest, message)
         answer = await self._servicer.Check(request, context)
         encoded: bytes = answer.SerializeToString()
+        return encoded
+
+    async def _list(self, message: bytes, _context: Context) -> bytes:
+        parse(health_pb2.HealthListRequest, message)
+        statuses = {service: _Status(status=self._told) for service in self._services}
+        encoded: bytes = health_pb2.HealthListResponse(statuses=statuses).SerializeToString()
         return encoded
 
     async def _watch(self, message: bytes, context: Context) -> None:
