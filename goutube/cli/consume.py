@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from goutube.cli.options import examples
-from goutube.cli.output import Advance, print_json, progress_bar, write_data
+from goutube.cli.output import Advance, print_json, progress_bar, write_all
 from goutube.cli.session import DATA_TIMEOUT_S, with_client
 from goutube.cli.values import BYTES, START, STREAM
 from goutube.client import Client
@@ -111,17 +111,17 @@ def _place(start: Start) -> dict[str, Any]:
 
 def _copy(chunks: Iterator[bytes], target: Path | None, advance: Advance) -> None:
     if target is None:
-        for chunk in chunks:
-            write_data(chunk)
-            advance(len(chunk))
+        _write(chunks, sys.stdout.buffer, advance)
         return
     first = next(chunks, b"")  # before the file is touched: a read that is refused empties none
     with target.open("wb", buffering=0) as file:
-        for chunk in chain([first], chunks):
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[file.write(rest) :]
-            advance(len(chunk))
+        _write(chain([first], chunks), file, advance)
+
+
+def _write(chunks: Iterable[bytes], file: IO[bytes], advance: Advance) -> None:
+    for chunk in chunks:
+        write_all(file, chunk)
+        advance(len(chunk))
 
 
 def _print_records(records: Iterator[Record], *, follow: bool) -> None:

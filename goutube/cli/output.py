@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import IO, Final, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -72,14 +72,16 @@ def tell(sentence: str) -> None:
     sys.stderr.flush()
 
 
-def write_data(data: bytes | memoryview) -> None:
-    """Write bytes to stdout at once, so that the next program in a pipe has them.
+def write_all(target: IO[bytes], data: bytes) -> None:
+    """Write bytes and hand them on at once, so that the next program in a pipe has them.
 
     Raises:
         BrokenPipeError: nobody reads any more.
     """
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    rest = memoryview(data)
+    while rest:  # an unbuffered file may take a part only
+        rest = rest[target.write(rest) :]
+    target.flush()
 
 
 def drop_stdout() -> None:

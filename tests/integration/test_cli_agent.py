@@ -31,6 +31,7 @@ class Node:
         events = map(json.loads, self.process.stderr)
         self.address = next(e["rpc_address"] for e in events if e["event"] == "agent_ready")
         self.environ = {**os.environ, "GOUTUBE_SERVER": self.address}
+        self.environ.pop("PYTHONUNBUFFERED", None)  # what users do not set must not be needed
         self.drain = threading.Thread(target=self.process.stderr.read)
         self.drain.start()
 
@@ -181,17 +182,35 @@ def test_what_cannot_be_done_is_told_in_one_line(node, words, status, named):
     assert named in _one_line(err)
 
 
-def test_a_closed_stdout_ends_consume_quietly(node, tmp_path):
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_closed_stdout_ends_consume_quietly(node, tmp_path, options):
     source = tmp_path / "big"
     source.write_bytes(bytes(8 << 20))
     node.json("produce", "big", str(source))
-    consumer = node.start("consume", "big")
-    assert consumer.stdout.read(10) == bytes(10)
+    consumer = node.start("consume", "big", *options)
+    assert len(consumer.stdout.read(10)) == 10
     consumer.stdout.close()
     assert consumer.stderr.read() == b""
     assert consumer.wait(30) == 141
     consumer.stdin.close()
     consumer.stderr.close()
+
+
+def test_a_short_answer_that_nobody_reads_ends_quietly(node):
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = node.start("cluster", "status", stdout=writer)
+    os.close(writer)
+    assert process.communicate(timeout=30) == (None, b"")
+    assert process.returncode == 141
+
+
+def test_a_read_that_is_refused_leaves_the_output_file_as_it_was(node, tmp_path):
+    node.run("produce", "short", stdin=b"short")
+    target = tmp_path / "out"
+    target.write_bytes(b"precious")
+    assert node.run("consume", "short", "--offset", "99", "-o", str(target))[0] == 1
+    assert target.read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize("command", ["consume", "produce"])
