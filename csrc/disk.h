@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
 #include "reading.h"
+
+enum { GT_THREADS_MAX = 64 };
 
 enum gt_job_kind { GT_JOB_WRITE, GT_JOB_GROUP, GT_JOB_SYNC, GT_JOB_READ };
 
@@ -24,6 +27,7 @@ struct gt_job {
     struct gt_read_args args;
     struct gt_read_out out;
     double seconds;
+    void *owner; /* what keeps the parts or the read's data alive: the submitter's matter */
 };
 
 struct gt_pool {
@@ -33,7 +37,7 @@ struct gt_pool {
     struct gt_job *done, *done_last;
     int wake_fd, stopping;
     size_t thread_count;
-    pthread_t threads[64];
+    pthread_t threads[GT_THREADS_MAX];
 };
 
 static double gt_now(void) {
@@ -123,17 +127,40 @@ static void *gt_work(void *argument) {
     return NULL;
 }
 
+/* Finish what waits, then end the threads. What has ended can still be drained. */
+static void gt_pool_stop(struct gt_pool *pool) {
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = 1;
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; i < pool->thread_count; i++) pthread_join(pool->threads[i], NULL);
+    pthread_mutex_lock(&pool->lock);
+    pool->thread_count = 0;
+    if (pool->wake_fd >= 0) close(pool->wake_fd);
+    pool->wake_fd = -1;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Start so many threads, or none: 0 or an errno. Signals stay with the interpreter's threads, but
+ * for those that a fault of the thread's own raises. */
 static int gt_pool_start(struct gt_pool *pool, size_t threads) {
+    sigset_t all, before;
     memset(pool, 0, sizeof *pool);
-    pool->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (pool->wake_fd < 0) return errno;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
-    for (; pool->thread_count < threads; pool->thread_count++) {
-        int error = pthread_create(&pool->threads[pool->thread_count], NULL, gt_work, pool);
-        if (error) return error;
+    pool->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int error = pool->wake_fd < 0 ? errno : 0;
+    sigfillset(&all);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (!error && pool->thread_count < threads) {
+        error = pthread_create(&pool->threads[pool->thread_count], NULL, gt_work, pool);
+        if (!error) pool->thread_count++;
     }
-    return 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error) gt_pool_stop(pool);
+    return error;
 }
 
 static void gt_pool_submit(struct gt_pool *pool, struct gt_job *job) {
@@ -150,21 +177,11 @@ static void gt_pool_submit(struct gt_pool *pool, struct gt_job *job) {
 static struct gt_job *gt_pool_drain(struct gt_pool *pool) {
     eventfd_t ignored;
     pthread_mutex_lock(&pool->lock);
-    eventfd_read(pool->wake_fd, &ignored);
+    if (pool->wake_fd >= 0) eventfd_read(pool->wake_fd, &ignored);
     struct gt_job *done = pool->done;
     pool->done = pool->done_last = NULL;
     pthread_mutex_unlock(&pool->lock);
     return done;
-}
-
-/* Finish what waits, then end the threads. */
-static void gt_pool_stop(struct gt_pool *pool) {
-    pthread_mutex_lock(&pool->lock);
-    pool->stopping = 1;
-    pthread_cond_broadcast(&pool->work);
-    pthread_mutex_unlock(&pool->lock);
-    for (size_t i = 0; i < pool->thread_count; i++) pthread_join(pool->threads[i], NULL);
-    pool->thread_count = 0;
 }
 
 #endif

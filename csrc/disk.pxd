@@ -41,9 +41,11 @@ cdef extern from "disk.h" nogil:
         gt_read_args args
         gt_read_out out
         double seconds
+        void *owner
     struct gt_pool:
         int wake_fd
-        size_t thread_count
+    enum:
+        GT_THREADS_MAX
     int gt_pool_start(gt_pool *pool, size_t threads) noexcept
     void gt_pool_submit(gt_pool *pool, gt_job *job) noexcept
     gt_job *gt_pool_drain(gt_pool *pool) noexcept

@@ -3,18 +3,24 @@
 import os
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
-from posix.unistd cimport close
 
 from csrc.crc32c cimport gt_crc32c_init
 from csrc.disk cimport (
-    GT_JOB_GROUP, GT_JOB_READ, GT_JOB_SYNC, GT_JOB_WRITE, gt_job, gt_job_kind, gt_pool,
-    gt_pool_drain, gt_pool_start, gt_pool_stop, gt_pool_submit, gt_read_args, gt_read_out,
+    GT_JOB_GROUP, GT_JOB_READ, GT_JOB_SYNC, GT_JOB_WRITE, GT_THREADS_MAX, gt_job, gt_job_kind,
+    gt_pool, gt_pool_drain, gt_pool_start, gt_pool_stop, gt_pool_submit, gt_read_args, gt_read_out,
     gt_read_run, gt_source, iovec)
 from csrc.layout cimport GT_GROUP_HEAD_BYTES
+
+cdef extern from "Python.h":
+    PyObject *new_bytes "PyBytes_FromStringAndSize"(
+        const char *content, Py_ssize_t size) except NULL
+    char *start_of "PyBytes_AS_STRING"(PyObject *content)
+    int _PyBytes_Resize(PyObject **content, Py_ssize_t size) except -1
 
 gt_crc32c_init()
 
@@ -28,8 +34,8 @@ cdef class ReadRun:
     cdef readonly bytes data, lengths, timestamps
 
 
-cdef ReadRun _run_of(gt_read_out *out, bytes data):
-    """What a read found, as an object; frees what the read has grown."""
+cdef ReadRun _run_of(gt_read_out *out, PyObject **data):
+    """What a read found, as an object; takes over ``data`` and what the read has grown."""
     cdef ReadRun run = ReadRun.__new__(ReadRun)
     run.verdict = out.verdict
     run.error_number = out.error
@@ -39,12 +45,17 @@ cdef ReadRun _run_of(gt_read_out *out, bytes data):
     run.next_offset = out.next_offset
     run.ordinal = out.ordinal
     run.checksum = out.checksum
-    run.data = data if <size_t>len(data) == out.data_bytes else data[:out.data_bytes]
-    run.lengths = PyBytes_FromStringAndSize(<char *>out.lengths, 4 * out.record_count)
-    run.timestamps = PyBytes_FromStringAndSize(<char *>out.stamps, 8 * out.record_count)
-    free(out.lengths)
-    free(out.stamps)
-    out.lengths = out.stamps = NULL
+    try:
+        _PyBytes_Resize(data, out.data_bytes)
+        run.data = <bytes>data[0]
+        run.lengths = PyBytes_FromStringAndSize(<char *>out.lengths, 4 * out.record_count)
+        run.timestamps = PyBytes_FromStringAndSize(<char *>out.stamps, 8 * out.record_count)
+    finally:
+        Py_XDECREF(data[0])
+        data[0] = NULL
+        free(out.lengths)
+        free(out.stamps)
+        out.lengths = out.stamps = NULL
     return run
 
 
@@ -70,11 +81,11 @@ cdef gt_read_args _args(
 cdef ReadRun _read(gt_source *source, gt_read_args *a):
     cdef gt_read_out out
     memset(&out, 0, sizeof(out))
-    cdef bytes data = PyBytes_FromStringAndSize(NULL, a.bytes_max)
-    out.data = <uint8_t *>PyBytes_AS_STRING(data)
+    cdef PyObject *data = new_bytes(NULL, a.bytes_max)
+    out.data = <uint8_t *>start_of(data)
     with nogil:
         gt_read_run(source, a, &out)
-    return _run_of(&out, data)
+    return _run_of(&out, &data)
 
 
 def read_run(
@@ -107,153 +118,160 @@ def read_file_run(
     return _read(&source, &a)
 
 
-cdef class _Held:
-    """The buffers of one job, held until it has ended; or the bytes that a read fills."""
+cdef class _Owner:
+    """What one job works on: the buffers that it writes, or the bytes that it fills."""
 
     cdef Py_buffer *views
     cdef size_t count
-    cdef bytes data
+    cdef PyObject *data
 
     def __dealloc__(self):
         cdef size_t i
         for i in range(self.count):
             PyBuffer_Release(&self.views[i])
         free(self.views)
+        Py_XDECREF(self.data)
+
+    cdef int hold(self, object buffers) except -1:
+        cdef size_t count = len(buffers)
+        self.views = <Py_buffer *>calloc(count + 1, sizeof(Py_buffer))
+        if self.views == NULL:
+            raise MemoryError
+        for buffer in buffers:
+            if self.count == count:
+                raise ValueError("the sequence of buffers grew while it was read")
+            PyObject_GetBuffer(buffer, &self.views[self.count], PyBUF_SIMPLE)
+            self.count += 1
+        return 0
+
+
+cdef void _free(gt_job *job) noexcept:
+    """Free a list of jobs and what they work on."""
+    cdef gt_job *after
+    while job != NULL:
+        after = job.next
+        free(job.out.lengths)
+        free(job.out.stamps)
+        free(job.parts)
+        Py_DECREF(<_Owner>job.owner)
+        free(job)
+        job = after
 
 
 cdef class DiskThreads:
     """Native threads that write, sync and read without ever taking the GIL."""
 
+    # What jobs work on is held by the jobs alone, out of the garbage collector's reach: it may
+    # clear the members of a dead object while a thread still writes what they hold.
     cdef gt_pool pool
-    cdef dict held
     cdef bint open
     cdef uint64_t groups
     cdef double group_seconds, group_longest
 
     def __cinit__(self, size_t threads):
-        if not 1 <= threads <= 64:
-            raise ValueError(f"1 to 64 threads, not {threads}")
-        self.held = {}
+        if not 1 <= threads <= GT_THREADS_MAX:
+            raise ValueError(f"1 to {GT_THREADS_MAX} threads, not {threads}")
         cdef int error = gt_pool_start(&self.pool, threads)
         if error:
-            gt_pool_stop(&self.pool)
             raise OSError(error, os.strerror(error))
         self.open = True
 
     def __dealloc__(self):
         if self.open:
             gt_pool_stop(&self.pool)
-            self._free(gt_pool_drain(&self.pool))
-            close(self.pool.wake_fd)
-
-    cdef void _free(self, gt_job *job) noexcept:
-        cdef gt_job *after
-        while job != NULL:
-            after = job.next
-            free(job.out.lengths)
-            free(job.out.stamps)
-            free(job.parts)
-            free(job)
-            job = after
+        _free(gt_pool_drain(&self.pool))
 
     def fileno(self):
         """The eventfd that becomes readable when jobs have ended."""
-        return self.pool.wake_fd
-
-    cdef gt_job *_job(self, uint64_t ticket, gt_job_kind kind, int fd) except NULL:
         if not self.open:
             raise ValueError("the threads are closed")
-        if ticket in self.held:
-            raise ValueError(f"the ticket {ticket} is under way")
+        return self.pool.wake_fd
+
+    cdef gt_job *_job(self, uint64_t ticket, gt_job_kind kind, int fd, _Owner owner) except NULL:
+        if not self.open:
+            raise ValueError("the threads are closed")
         cdef gt_job *job = <gt_job *>calloc(1, sizeof(gt_job))
         if job == NULL:
             raise MemoryError
         job.ticket = ticket
         job.kind = kind
         job.fd = fd
+        Py_INCREF(owner)
+        job.owner = <void *>owner
         return job
 
-    cdef int _submit_parts(
+    cdef int _write(
             self, uint64_t ticket, gt_job_kind kind, int fd, long long position, object buffers,
             bint sync, uint32_t seed) except -1:
-        cdef _Held held = _Held()
-        cdef size_t count = len(buffers), i
-        cdef int flags = PyBUF_SIMPLE
-        held.views = <Py_buffer *>calloc(max(count, 1), sizeof(Py_buffer))
-        if held.views == NULL:
-            raise MemoryError
-        for i in range(count):
-            PyObject_GetBuffer(buffers[i], &held.views[i], flags)
-            held.count += 1
+        cdef _Owner owner = _Owner()
+        cdef size_t i
+        owner.hold(buffers)
         if kind == GT_JOB_GROUP and (
-                count == 0 or held.views[0].readonly
-                or held.views[0].len < <Py_ssize_t>GT_GROUP_HEAD_BYTES):
+                owner.count == 0 or owner.views[0].readonly
+                or owner.views[0].len < <Py_ssize_t>GT_GROUP_HEAD_BYTES):
             raise ValueError("a group begins with its writable head")
-        cdef gt_job *job = self._job(ticket, kind, fd)
-        job.parts = <iovec *>malloc(max(count, 1) * sizeof(iovec))
+        cdef gt_job *job = self._job(ticket, kind, fd, owner)
+        job.parts = <iovec *>calloc(owner.count + 1, sizeof(iovec))
         if job.parts == NULL:
-            free(job)
+            _free(job)
             raise MemoryError
-        for i in range(count):
-            job.parts[i].iov_base = held.views[i].buf
-            job.parts[i].iov_len = held.views[i].len
-        job.part_count = count
+        for i in range(owner.count):
+            job.parts[i].iov_base = owner.views[i].buf
+            job.parts[i].iov_len = owner.views[i].len
+        job.part_count = owner.count
         job.position = position
         job.sync = sync
         job.seed = seed
-        self.held[ticket] = held
         gt_pool_submit(&self.pool, job)
         return 0
 
-    def submit_write(self, uint64_t ticket, int fd, long long position, buffers not None, bint sync):
+    def submit_write(
+            self, uint64_t ticket, int fd, long long position, buffers not None, bint sync):
         """pwritev all buffers, short writes continued, then fdatasync if ``sync``."""
-        self._submit_parts(ticket, GT_JOB_WRITE, fd, position, buffers, sync, 0)
+        self._write(ticket, GT_JOB_WRITE, fd, position, buffers, sync, 0)
 
     def submit_group(
             self, uint64_t ticket, int fd, long long position, uint32_t seed, buffers not None):
         """Complete a journal group's checksums (buffers[0] is its head), write and sync it."""
-        self._submit_parts(ticket, GT_JOB_GROUP, fd, position, buffers, True, seed)
+        self._write(ticket, GT_JOB_GROUP, fd, position, buffers, True, seed)
 
     def submit_sync(self, uint64_t ticket, int fd):
         """fdatasync."""
-        self._submit_parts(ticket, GT_JOB_SYNC, fd, 0, (), True, 0)
+        self._write(ticket, GT_JOB_SYNC, fd, 0, (), True, 0)
 
     def submit_read(
             self, uint64_t ticket, int fd, size_t position, size_t count, uint32_t salt,
             uint64_t stream_id, uint64_t first_offset, uint64_t limit_offset,
             uint64_t first_ordinal, uint64_t first_stamp, size_t bytes_max, bint records):
         """``read_file_run`` on a thread."""
-        cdef gt_job *job = self._job(ticket, GT_JOB_READ, fd)
-        job.args = _args(
+        cdef gt_read_args args = _args(
             position, count, salt, stream_id, first_offset, limit_offset, first_ordinal,
             first_stamp, bytes_max, records)
-        cdef _Held held
-        try:
-            held = _Held()
-            held.data = PyBytes_FromStringAndSize(NULL, job.args.bytes_max)
-        except MemoryError:
-            free(job)
-            raise
-        job.out.data = <uint8_t *>PyBytes_AS_STRING(held.data)
-        self.held[ticket] = held
+        cdef _Owner owner = _Owner()
+        owner.data = new_bytes(NULL, args.bytes_max)
+        cdef gt_job *job = self._job(ticket, GT_JOB_READ, fd, owner)
+        job.args = args
+        job.out.data = <uint8_t *>start_of(owner.data)
         gt_pool_submit(&self.pool, job)
 
     def completed(self):
         """Jobs that have ended since the last call: (ticket, errno or 0, what was read)."""
-        cdef gt_job *job = gt_pool_drain(&self.pool)
-        cdef gt_job *first = job
+        cdef gt_job *first = gt_pool_drain(&self.pool)
+        cdef gt_job *job = first
         cdef list ended = []
-        cdef _Held held
-        while job != NULL:
-            held = self.held.pop(job.ticket)
-            run = _run_of(&job.out, held.data) if job.kind == GT_JOB_READ else None
-            if job.kind == GT_JOB_GROUP:
-                self.groups += 1
-                self.group_seconds += job.seconds
-                self.group_longest = max(self.group_longest, job.seconds)
-            ended.append((job.ticket, job.error, run))
-            job = job.next
-        self._free(first)
+        try:
+            while job != NULL:
+                run = None
+                if job.kind == GT_JOB_READ:
+                    run = _run_of(&job.out, &(<_Owner>job.owner).data)
+                elif job.kind == GT_JOB_GROUP:
+                    self.groups += 1
+                    self.group_seconds += job.seconds
+                    self.group_longest = max(self.group_longest, job.seconds)
+                ended.append((job.ticket, job.error, run))
+                job = job.next
+        finally:
+            _free(first)
         return ended
 
     def seconds(self):
@@ -263,8 +281,6 @@ cdef class DiskThreads:
     def close(self):
         """Finish what was submitted, then end the threads. Closing twice is fine."""
         if self.open:
+            self.open = False
             with nogil:
                 gt_pool_stop(&self.pool)
-            self.completed()
-            self.open = False
-            close(self.pool.wake_fd)
