@@ -36,6 +36,7 @@ KEEPALIVE_MS: Final = 60_000
 KEEPALIVE_TIMEOUT_MS: Final = 20_000
 PING_INTERVAL_MIN_MS: Final = 10_000
 """A client that pings more often is disconnected after a few warnings."""
+PORT_MAX: Final = (1 << 16) - 1
 _LAST_CALL_SHARE: Final = 0.8
 """Of the grace; the rest is for appends to settle."""
 _CUT_S: Final = 1.0
@@ -158,7 +159,7 @@ def _probe(address: str, host: str, port: str) -> None:
     name = host.removeprefix("[").removesuffix("]")
     try:
         for family, kind, protocol, _, target in socket.getaddrinfo(
-            name, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            name, _number(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         ):
             with socket.socket(family, kind, protocol) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -173,3 +174,10 @@ def _probe(address: str, host: str, port: str) -> None:
             setting="rpc_port",
             address=address,
         ) from error
+
+
+def _number(port: str) -> int:
+    number = int(port)
+    if number > PORT_MAX:
+        raise ValueError(f"ports end at {PORT_MAX}")
+    return number

@@ -160,13 +160,19 @@ class ProduceCall:
         """The same error, saying what became of the call's other frames."""
         if not isinstance(error, GoutubeError):
             return error
-        count = self._committed_count
-        told = type(error)(
-            f"{error.message} ({count} frame{'' if count == 1 else 's'} of this call "
-            f"{'is' if count == 1 else 'are'} committed and stay)"
-        )
-        told.fields.update(error.fields, committed_frames=str(count))
+        told = type(error)(f"{error.message} ({_committed(self._committed_count)})")
+        told.fields.update(error.fields, committed_frames=str(self._committed_count))
         return told
+
+
+def _committed(count: int) -> str:
+    match count:
+        case 0:
+            return "0 frames of this call are committed"
+        case 1:
+            return "1 frame of this call is committed and stays"
+        case _:
+            return f"{count} frames of this call are committed and stay"
 
 
 def _take(frames: list[memoryview]) -> list[memoryview]:
