@@ -42,8 +42,12 @@ CHANNEL_OPTIONS: Final = (
 
 _NEVER_CONNECTED: Final = ("failed to connect to all addresses", "DNS resolution failed")
 """How gRPC begins the message of a call that found no connection to go out on."""
-_BROKEN: Final = ("RST_STREAM", "Stream removed", "GOAWAY")
-"""Connections that break can also show as INTERNAL or UNKNOWN; gRPC then says one of these."""
+_BROKEN: Final = ("RST_STREAM", "Stream removed", "GOAWAY", "Internal error from Core")
+"""Connections that break can also show as INTERNAL or UNKNOWN; gRPC then says one of these.
+
+The last one hides whatever the status was: grpc.aio puts it there when it writes to a call that has
+just ended (grpc/grpc#36066). The batches are sent again and meet the true answer.
+"""
 
 
 class Failure(Protocol):

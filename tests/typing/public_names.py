@@ -1,0 +1,93 @@
+"""What a type checker knows of every public name; mypy reads this file, nothing runs it."""
+
+from collections.abc import AsyncGenerator, Generator, Mapping
+from io import BytesIO
+from typing import assert_type
+
+import goutube
+from goutube import errors
+from goutube.aio import AsyncClient
+from goutube.client import Client, ClusterStatus, NodeStatus, ShardStatus
+from goutube.model import AppendResult, Record, StreamId, StreamInfo, StreamProperties
+
+assert_type(goutube.__version__, str)
+assert_type(goutube.connect(), Client)
+assert_type(goutube.connect("a:1,b:2", timeout_s=3), Client)
+assert_type(goutube.connect(["a:1", "b:2"]), Client)
+assert_type(goutube.aio.connect("a:1"), AsyncClient)
+
+
+def blocking(client: goutube.Client) -> None:
+    """The synchronous client."""
+    with goutube.connect("a:1") as entered:
+        assert_type(entered, Client)
+    assert_type(client.append("s", b""), AppendResult)
+    assert_type(client.append("s", memoryview(b""), expected_offset=0, seal=True), AppendResult)
+    assert_type(client.append("s", BytesIO()), AppendResult)
+    assert_type(client.append("s", records=[b""], stream_id=1, timeout_s=1), AppendResult)
+    assert_type(client.read("s", 5, limit=9, follow=True), Generator[bytes, None, None])
+    assert_type(client.read("s", "latest"), Generator[bytes, None, None])
+    assert_type(client.records("s", last_records=3), Generator[Record, None, None])
+    assert_type(client.stat("s"), StreamInfo)
+    assert_type(client.create("s", content_type="", metadata={}), StreamInfo)
+    assert_type(client.change("s", metadata={"k": "v"}), StreamInfo)
+    assert_type(client.list("s/"), Generator[StreamInfo, None, None])
+    assert_type(client.seal("s"), StreamInfo)
+    assert_type(client.trim("s", 4), StreamInfo)
+    assert_type(client.status(), ClusterStatus)
+    nothing: None = client.delete("s")  # type: ignore[func-returns-value]  # it gives none
+    del nothing
+
+
+async def asynchronous(client: AsyncClient) -> None:
+    """The asyncio client."""
+    async with goutube.aio.connect("a:1") as entered:
+        assert_type(entered, AsyncClient)
+    assert_type(await client.append("s", b"", expected_offset=0), AppendResult)
+    assert_type(await client.append("s", records=client.read("t")), AppendResult)
+    assert_type(client.read("s", 5), AsyncGenerator[bytes, None])
+    assert_type(client.records("s", timestamp_ms=3), AsyncGenerator[Record, None])
+    assert_type(await client.stat("s"), StreamInfo)
+    assert_type(await client.create("s"), StreamInfo)
+    assert_type(await client.change("s", content_type="x"), StreamInfo)
+    assert_type(client.list(), AsyncGenerator[StreamInfo, None])
+    assert_type(await client.seal("s"), StreamInfo)
+    assert_type(await client.trim("s", 4), StreamInfo)
+    assert_type(await client.status(), ClusterStatus)
+
+
+def results(
+    append: goutube.AppendResult,
+    info: goutube.StreamInfo,
+    record: goutube.Record,
+    status: goutube.ClusterStatus,
+) -> None:
+    """What the calls give."""
+    assert_type(append.offset, int)
+    assert_type(append.next_offset, int)
+    assert_type(append.stream_id, StreamId)
+    assert_type(append.duplicate, bool)
+    assert_type(info.name, str)
+    assert_type(info.start_offset, int)
+    assert_type(info.end_offset, int)
+    assert_type(info.record_count, int)
+    assert_type(info.sealed, bool)
+    assert_type(info.created_ms, int)
+    assert_type(info.modified_ms, int)
+    assert_type(info.properties, StreamProperties)
+    assert_type(goutube.StreamProperties().metadata, Mapping[str, str])
+    assert_type(record.offset, int)
+    assert_type(record.timestamp_ms, int)
+    assert_type(record.value, bytes)
+    assert_type(status.settled, bool)
+    assert_type(status.nodes, tuple[NodeStatus, ...])
+    assert_type(status.shards, tuple[ShardStatus, ...])
+
+
+def failures(error: errors.GoutubeError) -> None:
+    """What they raise."""
+    assert_type(error.reason, str)
+    assert_type(error.retry, bool)
+    assert_type(error.message, str)
+    assert_type(error.fields, dict[str, str])
+    assert_type(goutube.errors.OutcomeUnknownError("x"), errors.OutcomeUnknownError)
