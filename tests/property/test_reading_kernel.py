@@ -24,6 +24,7 @@ from goutube._native import (
 from tests.reference.reading import Answer, Entry, Request, encode, read
 
 SALT = 0xC0FFEE
+UNHURRIED = settings(deadline=None)
 STREAMS = (1, 2, 3)
 SMALL = st.integers(1, 40)
 LARGE = st.one_of(
@@ -111,13 +112,14 @@ def _answers_everywhere(entries, request) -> None:
             assert _said(run) == expected
 
 
+@UNHURRIED
 @given(_asked(_entries()))
 def test_small_batches(asked):
     """Random logs, random ranges: the kernel says what the twin says."""
     _answers_everywhere(*asked)
 
 
-@settings(max_examples=40)
+@settings(UNHURRIED, max_examples=40)
 @given(_asked(_entries(record_bytes=LARGE, count_max=4)))
 def test_batches_with_block_checksums(asked):
     """The same around and beyond 65536 bytes of data."""
@@ -143,13 +145,14 @@ def _reads_on(entries, records, bytes_max) -> None:
         assert got == whole
 
 
+@UNHURRIED
 @given(_entries(), st.booleans(), st.integers(1, 60))
 def test_reading_on_yields_the_stream(entries, records, bytes_max):
     """Answers one behind the other are the stream, none of its bytes missing or doubled."""
     _reads_on(entries, records, bytes_max)
 
 
-@settings(max_examples=25)
+@settings(UNHURRIED, max_examples=25)
 @given(_entries(record_bytes=LARGE, count_max=4), st.booleans(), st.integers(20_000, 200_000))
 def test_reading_on_yields_a_stream_of_large_batches(entries, records, bytes_max):
     """The same with block checksums, at any place in the blocks."""
@@ -215,6 +218,7 @@ def test_no_flipped_byte_of_a_large_batch_gets_through():
     assert _said(run) == expected
 
 
+@UNHURRIED
 @given(
     _asked(_entries(count_max=4)),
     st.lists(st.tuples(st.integers(0, 2**20), st.binary(min_size=1, max_size=9)), max_size=4),

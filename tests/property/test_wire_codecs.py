@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 from google.protobuf.message import DecodeError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goutube import _native as native
 from goutube.api import stream_pb2, streaming_pb2
 
+UNHURRIED = settings(deadline=None)
 U32 = st.one_of(st.integers(0, 300), st.integers(0, 2**32 - 1))
 U64 = st.one_of(st.integers(0, 300), st.integers(0, 2**64 - 1))
 TEXT = st.text(max_size=40)
@@ -182,6 +183,7 @@ def _has_group(message):
 def test_what_protobuf_writes_is_read(message_class, decode, fields):
     """Every value that protobuf serializes comes out of our decoder."""
 
+    @UNHURRIED
     @given(st.fixed_dictionaries(fields))
     def holds(values):
         decoded = decode(message_class(**values).SerializeToString())
@@ -195,6 +197,7 @@ def test_what_protobuf_writes_is_read(message_class, decode, fields):
 def test_what_we_write_is_protobufs_own_bytes(message_class, encode, fields):
     """Our encoder's bytes are protobuf's, field order and left-out defaults included."""
 
+    @UNHURRIED
     @given(st.fixed_dictionaries(fields))
     def holds(values):
         message = encode(*(values[name] for name in fields))
@@ -207,6 +210,7 @@ def test_what_we_write_is_protobufs_own_bytes(message_class, encode, fields):
 def test_any_fields_are_judged_as_protobuf_judges_them(message_class, decode, fields):
     """Unknown, repeated, mistyped and broken fields: the same verdict, the same values."""
 
+    @UNHURRIED
     @given(st.lists(_field(), max_size=8).map(b"".join))
     def holds(message):
         _judge_alike(message_class, decode, fields, message)
@@ -218,6 +222,7 @@ def test_any_fields_are_judged_as_protobuf_judges_them(message_class, decode, fi
 def test_changed_bytes_are_judged_as_protobuf_judges_them(message_class, decode, fields):
     """A message with some bytes changed: the same verdict, the same values."""
 
+    @UNHURRIED
     @given(_mutated(message_class, fields))
     def holds(message):
         _judge_alike(message_class, decode, fields, message)
@@ -229,6 +234,7 @@ def test_changed_bytes_are_judged_as_protobuf_judges_them(message_class, decode,
 def test_any_bytes_are_judged_as_protobuf_judges_them(message_class, decode, fields):
     """Plain noise never crashes and gets the same verdict."""
 
+    @UNHURRIED
     @given(st.binary(max_size=80))
     def holds(message):
         _judge_alike(message_class, decode, fields, message)
@@ -236,6 +242,7 @@ def test_any_bytes_are_judged_as_protobuf_judges_them(message_class, decode, fie
     holds()
 
 
+@UNHURRIED
 @given(st.binary(max_size=12))
 def test_utf8_is_what_python_says_it_is(name):
     """A name is read exactly where Python's strict decoder reads it."""
