@@ -135,9 +135,13 @@ class Boundary:
                     await call.refuse(shutting_down())
                 call.vanished()
                 raise
-            except grpc.aio.BaseError:
-                call.vanished()
+            except grpc.aio.AbortError:
+                call.aborted()
                 raise
+            except grpc.aio.InternalError as error:
+                # A message could not be sent or received any more.
+                call.vanished()
+                raise asyncio.CancelledError from error
             except Exception as error:  # noqa: BLE001 - one of the three supervised places
                 await call.break_off(error)
             finally:
@@ -147,11 +151,12 @@ class Boundary:
 class _Call:
     """One call while it is served, and how it ended."""
 
-    __slots__ = ("_began", "_context", "_method", "code")
+    __slots__ = ("_began", "_context", "_method", "_peer", "code")
 
     def __init__(self, method: Method, context: Context) -> None:
         self._method = method
         self._context = context
+        self._peer = context.peer()
         self._began = time.perf_counter()
         self.code = grpc.StatusCode.OK
 
@@ -169,6 +174,10 @@ class _Call:
         get_log().error(events.RPC_FAULT, exc_info=error, **self._fields())
         await self._context.abort(self.code, _FAULT)
 
+    def aborted(self) -> None:
+        """A servicer that is not ours has told the client a status."""
+        self.code = self._context.code()
+
     def vanished(self) -> None:
         """The client cancelled, lost the connection or ran out of time."""
         late = self._context.time_remaining() == 0
@@ -179,6 +188,6 @@ class _Call:
         return {
             "method": self._method.path,
             "code": self.code.name,
-            "peer": self._context.peer(),
+            "peer": self._peer,
             "seconds": round(self.seconds(), 6),
         }

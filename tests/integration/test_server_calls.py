@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from queue import SimpleQueue
 
@@ -13,7 +14,7 @@ from goutube import errors
 from goutube.api import methods, stream_pb2, streaming_pb2
 from goutube.limits import MIB
 from goutube.model import AppendResult, StreamId
-from goutube.node import Append, NodeReport, Read
+from goutube.node import Append, AtOffset, NodeReport, Read, ReadAnswer
 from goutube.server import Listener, ServerOptions
 from tests.support.serving import serving
 from tests.support.wire_client import WireClient, append_request, refused
@@ -21,6 +22,7 @@ from tests.support.wire_client import WireClient, append_request, refused
 pytestmark = pytest.mark.net
 
 ENDLESS = "endless"
+FLOOD = "flood"
 
 
 class HeldDriver:
@@ -42,6 +44,8 @@ class HeldDriver:
         if isinstance(command, Append):
             return await self._append(command)
         assert isinstance(command, Read)
+        if command.name == FLOOD:
+            return flood_answer(command)
         if command.name != ENDLESS:
             raise ZeroDivisionError("a fault of the node")
         try:
@@ -71,6 +75,14 @@ class HeldDriver:
 
     def end_reads(self):
         self.ending.set()
+
+
+def flood_answer(command):
+    """A mebibyte of a stream that does not end."""
+    start = command.start.offset if isinstance(command.start, AtOffset) else 0
+    return ReadAnswer(
+        StreamId(1), start, bytes(MIB), 0, b"", b"", 0, start + MIB, 0, 1 << 60, False
+    )
 
 
 async def held_driver():
@@ -160,6 +172,44 @@ def test_a_reader_that_leaves_is_forgotten(server, client):
     server.driver.arrived.get(timeout=30)
     call.cancel()
     assert server.driver.forgotten.wait(30)
+
+
+def ended_calls(server, method, code):
+    """How many calls of a method have ended with a code."""
+    service, _, name = method[1:].partition("/")
+    labels = {"service": service, "method": name, "code": code}
+    registry = server.listener._metrics.registry
+    return registry.get_sample_value("goutube_rpc_requests_total", labels) or 0
+
+
+def test_a_reader_that_vanishes_is_no_fault(caplog):
+    """Cut off while a message was on its way: counted as cancelled, and no error in the log."""
+    with serving(held_driver) as server:
+        with grpc.insecure_channel(server.address) as channel:
+            calls = [
+                WireClient(channel).read_call(stream_pb2.ReadRequest(stream=FLOOD), timeout=30)
+                for _ in range(4)
+            ]
+            for call in calls:
+                assert len(next(call).data) == MIB
+            assert len(server.driver.seen) < 100
+        server.call(server.listener.stop(5))
+        assert ended_calls(server, methods.READ, "CANCELLED") == 4
+    assert [record for record in caplog.records if record.levelno > logging.WARNING] == []
+
+
+def test_calls_are_counted_by_their_status(server, client):
+    """Under the service's own names and the code that the client got."""
+    server.driver.go.set()
+    client.put("s", b"x")
+    with pytest.raises(grpc.RpcError):
+        client.read("any")
+    with pytest.raises(grpc.RpcError):
+        client.channel.unary_unary("/grpc.health.v1.Health/Check")(b"\x0a\x01x", timeout=30)
+    client.status()
+    assert ended_calls(server, methods.APPEND, "OK") == 1
+    assert ended_calls(server, methods.READ, "INTERNAL") == 1
+    assert ended_calls(server, "/grpc.health.v1.Health/Check", "NOT_FOUND") == 1
 
 
 def test_a_deadline_ends_the_call_in_the_node(server, client):
