@@ -4,29 +4,18 @@ Everything here is synchronous and deterministic: time and chance are handed in,
 out. The synchronous and the asyncio client are two shells around the same decisions.
 """
 
-from goutube.routing.addresses import ADDRESS_DEFAULT, AddressBook, parse_addresses
-from goutube.routing.attempts import Attempts, Backoff, Chance, may_repeat
-from goutube.routing.cursor import (
-    Answer,
-    ReadCursor,
-    ReadWish,
-    Start,
-    choose_start,
-    records_of,
-)
+from goutube.routing.addresses import AddressBook, parse_addresses
+from goutube.routing.attempts import Attempts
+from goutube.routing.cursor import ReadCursor, ReadWish, Start, choose_start, records_of
 from goutube.routing.cutting import BATCH_BYTES, RECORD_BYTES, check_record, cut_bytes
 from goutube.routing.operation import Operation, Parcel
 from goutube.routing.session import ProducerSession
 
 __all__ = [
-    "ADDRESS_DEFAULT",
     "BATCH_BYTES",
     "RECORD_BYTES",
     "AddressBook",
-    "Answer",
     "Attempts",
-    "Backoff",
-    "Chance",
     "Operation",
     "Parcel",
     "ProducerSession",
@@ -36,7 +25,6 @@ __all__ = [
     "check_record",
     "choose_start",
     "cut_bytes",
-    "may_repeat",
     "parse_addresses",
     "records_of",
 ]
