@@ -88,8 +88,10 @@ class AsyncLane:
         return waiting.result()
 
     def retire(self) -> None:
-        """Close the call after what is under way; a later append opens another one."""
-        self._hang_up()
+        """Close the call if it is idle; a later append opens another one."""
+        if self._session.idle and self._outbox is not None:
+            self._outbox.put_nowait(None)
+            self._outbox = None
 
     async def close(self) -> None:
         """End everything; the channels are closed by now."""

@@ -95,9 +95,11 @@ class Lane:
         return waiting.result()
 
     def retire(self) -> None:
-        """Close the call after what is under way; a later append opens another one."""
+        """Close the call if it is idle; a later append opens another one."""
         with self._lock:
-            self._hang_up()
+            if self._session.idle and self._outbox is not None:
+                self._outbox.put(None)
+                self._outbox = None
 
     def close(self) -> None:
         """End everything; the channels are closed by now."""

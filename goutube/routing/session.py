@@ -180,8 +180,11 @@ class ProducerSession:
     def opened(self) -> None:
         """A new call is open: all that is unresolved goes through it, in order.
 
-        A batch that nobody waits for and that was surely not received is left out.
+        What was still under way on a call before it may have been received. A batch that nobody
+        waits for and that was surely not received is left out.
         """
+        for place in range(self._flying):
+            self._queue[place].in_doubt = True
         self._flying = self._flying_bytes = 0
         self._queue = deque(
             one for one in self._queue if one.in_doubt or one.operation.error is None

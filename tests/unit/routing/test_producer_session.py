@@ -118,6 +118,16 @@ def test_a_broken_call_repeats_with_the_same_numbers():
     assert first.result().duplicate
 
 
+def test_a_call_that_was_dropped_without_a_word_leaves_doubt():
+    """Whatever happened to it, what was under way keeps its numbers."""
+    script = Script()
+    script.submit()
+    script.send()
+    script.session.opened()
+    script.submit()
+    assert script.send() == [(1, 0), (1, 1)]
+
+
 def test_what_never_left_is_free_again():
     """Without a connection nothing is in doubt: at the deadline it is plainly unavailable."""
     script = Script()
