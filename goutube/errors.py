@@ -3,7 +3,7 @@
 GoutubeError                         has a reason, a stable word, and retry: may it be repeated
 |-- UsageError                       can never succeed as sent
 |   |-- InvalidArgumentError
-|   |-- RecordTooLargeError
+|   |   `-- RecordTooLargeError
 |   |-- StreamNotFoundError
 |   |-- StreamExistsError
 |   |-- StreamSealedError
@@ -23,7 +23,7 @@ GoutubeError                         has a reason, a stable word, and retry: may
 |   |-- CorruptionError
 |   |-- DiskFullError
 |   |-- DiskFailedError
-|   |-- DataDirError                 missing, locked, foreign or of another format
+|   `-- DataDirError                 missing, locked, foreign or of another format
 |-- WireFormatError                  bytes that are not a message
 `-- ConfigError
 InvariantError(AssertionError)       our bug: never caught, never mapped; the node stops

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+from goutube.agent.numbers import samples
 from goutube.api.status import CODES
 from goutube.config import FIELDS, Setting
 from goutube.observe import Metrics
@@ -30,17 +32,17 @@ def load_errors(root: Path) -> ModuleType:
 
 def error_classes(module: ModuleType) -> list[type]:
     """The classes that a module of errors defines, in its order."""
-    found = [
+    return [
         value
         for value in vars(module).values()
         if inspect.isclass(value) and value.__module__ == module.__name__
     ]
-    return sorted(found, key=lambda value: inspect.getsourcelines(value)[1])
 
 
 def summary(subject: object) -> str:
     """The first paragraph of a docstring on one line."""
-    return " ".join((inspect.getdoc(subject) or "").split("\n\n")[0].split())
+    first = (inspect.getdoc(subject) or "").split("\n\n")[0]
+    return " ".join(first.split()).replace("``", "`")
 
 
 def errors_page() -> str:
@@ -71,8 +73,7 @@ def errors_page() -> str:
     invariant = module.InvariantError
     lines += [
         "",
-        f"`{invariant.__name__}` is not among them: {summary(invariant)[0].lower()}"
-        f"{summary(invariant)[1:]}",
+        f"`{invariant.__name__}` is not among them. {summary(invariant)}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -98,7 +99,9 @@ def configuration_page(fields: Sequence[Setting] = FIELDS) -> str:
         others = [*field.aliases, *field.file_aliases]
         if others:
             meaning += f" Also: {', '.join(f'`{other}`' for other in others)}."
-        default = f"`{field.default}`" if field.default else ""
+        default = (
+            f"`{field.default}`" if field.default and " " not in field.default else field.default
+        )
         lines.append(f"| `{field.name}` | {default} | {meaning} |")
     lines += [
         "",
@@ -123,9 +126,31 @@ def metrics_page(metrics: Metrics | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+class _Blank:
+    """Whatever is asked of it is nothing: enough to ask the agent's parts for names alone."""
+
+    def __getattr__(self, name: str) -> _Blank:
+        return self
+
+    def __call__(self) -> _Blank:
+        return self
+
+    def __iter__(self) -> Iterator[int]:
+        return iter((0, 0, 0))
+
+    def __float__(self) -> float:
+        return 0.0
+
+    def __int__(self) -> int:
+        return 0
+
+
 def all_metrics() -> Metrics:
     """An agent's metrics, with the numbers that its parts keep themselves."""
-    return Metrics("0")
+    metrics = Metrics("0")
+    nothing: Any = _Blank()
+    metrics.watch(lambda: samples(nothing, nothing, nothing))
+    return metrics
 
 
 def metric_rows(metrics: Metrics) -> Iterable[tuple[str, str, str, str]]:
