@@ -49,15 +49,24 @@ static inline uint64_t gt_record_stamp(const struct gt_records *records, uint32_
     return records->stamp + (records->deltas ? gt_load32(records->deltas + 4 * (size_t)r) : 0);
 }
 
-/* The batch reaches beyond first_offset and begins before limit_offset. */
-static void gt_choose_part(const struct gt_read_args *a, const struct gt_entry *e,
-                           const struct gt_records *records, size_t room, struct gt_part *part) {
+/* The first record that is not before the ordinal and the time asked for. */
+static uint32_t gt_first_record(const struct gt_read_args *a, const struct gt_entry *e,
+                                const struct gt_records *records) {
     uint32_t r = 0;
     if (a->first_ordinal > e->ordinal) {
         uint64_t skip = a->first_ordinal - e->ordinal;
         r = skip < e->record_count ? (uint32_t)skip : e->record_count;
     }
     while (r < e->record_count && gt_record_stamp(records, r) < a->first_stamp) r++;
+    return r;
+}
+
+/* The batch reaches beyond first_offset and begins before limit_offset; so many bytes are taken
+ * already. What follows them is contiguous, whatever ordinals and times a later header has. */
+static void gt_choose_part(const struct gt_read_args *a, const struct gt_entry *e,
+                           const struct gt_records *records, size_t taken, struct gt_part *part) {
+    size_t room = a->bytes_max - taken;
+    uint32_t r = taken ? 0 : gt_first_record(a, e, records);
     uint32_t from = a->first_offset > e->offset ? (uint32_t)(a->first_offset - e->offset) : 0;
     uint64_t left = a->limit_offset - e->offset;
     uint32_t limit = left < e->data_bytes ? (uint32_t)left : e->data_bytes;
@@ -150,7 +159,7 @@ static int gt_take_entry(struct gt_source *s, const struct gt_read_args *a,
     struct gt_records records = {tables, NULL, e->record_count, e->stamp};
     if (e->flags & GT_FLAG_DELTAS) records.deltas = tables + 4 * (size_t)e->record_count;
     struct gt_part part;
-    gt_choose_part(a, e, &records, a->bytes_max - out->data_bytes, &part);
+    gt_choose_part(a, e, &records, out->data_bytes, &part);
     *last = part.last;
     if (part.from == part.to)
         return gt_is_too_long(a, e, &records, &part, out) ? GT_TOO_LONG : GT_OK;

@@ -218,6 +218,19 @@ def test_no_flipped_byte_of_a_large_batch_gets_through():
     assert _said(run) == expected
 
 
+@pytest.mark.parametrize("records", [False, True])
+def test_an_answer_has_no_gap(records):
+    """Headers whose ordinals and times run backwards cannot punch a hole into an answer."""
+    entries = [
+        Entry(1, 0, 5, 1000, [b"abc"], None, b""),
+        Entry(1, 3, 4, 900, [b"de", b"fgh"], None, b""),
+    ]
+    segment, count = _segment(entries)
+    request = Request(1, 0, 8, 5, 1000, 100, records)
+    run = read_run(segment, 0, count, SALT, *request.arguments())
+    assert (run.offset, run.data, run.next_offset) == (0, b"abcdefgh", 8)
+
+
 @UNHURRIED
 @given(
     _asked(_entries(count_max=4)),
