@@ -70,6 +70,15 @@ def test_nothing_behind_a_refused_batch_is_appended(client):
         client.read("cut/other")
 
 
+def test_nothing_on_another_stream_behind_a_refused_batch(client):
+    """A batch for another stream waits until those before it are known to be good."""
+    for number in range(20):
+        bad = append_request(f"refused/{number}", b"x", expected_offset=7)
+        with refused(errors.OffsetMismatchError):
+            client.append(bad, append_request(f"behind/{number}", b"no"))
+    assert not client.admin("ListStreams", prefix="behind/").streams
+
+
 def test_conditional_append(client):
     """It succeeds exactly at the end, for the first append too; else it names the end."""
     first = append_request("cond", b"abc", expected_offset=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import aclosing
 from types import SimpleNamespace
 
@@ -159,13 +160,17 @@ def read_all(driver, limit=None, follow=False, count=-1):
     """The data of the first ``count`` answers of a read (all: -1)."""
 
     async def scenario():
-        found = []
+        found, noise = [], []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context))
         async with aclosing(read_ahead(driver, first_read(limit), follow=follow)) as answers:
             async for item in answers:
                 found.append(item.data)
                 await asyncio.sleep(0)
                 if len(found) == count:
                     break
+        assert len(asyncio.all_tasks()) == 1
+        gc.collect()
+        assert noise == []
         return found
 
     return asyncio.run(scenario())
