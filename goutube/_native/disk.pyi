@@ -1,10 +1,9 @@
 from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
-from typing_extensions import Buffer, disjoint_base
+from typing_extensions import Buffer
 
 @final
-@disjoint_base
 class ReadRun:
     """Bytes of one stream out of a run of entries."""
 
@@ -75,7 +74,6 @@ def read_file_run(
     """
 
 @final
-@disjoint_base
 class DiskThreads:
     """Native threads that write, sync and read without ever taking the GIL.
 

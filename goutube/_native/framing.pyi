@@ -1,7 +1,7 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, final
 
-from typing_extensions import Buffer, disjoint_base
+from typing_extensions import Buffer
 
 BATCH_BLOCKS: Final = 4
 BATCH_DELTAS: Final = 8
@@ -9,7 +9,6 @@ ENTRY_HEADER_BYTES: Final = 128
 ENTRY_ALIGN: Final = 8
 
 @final
-@disjoint_base
 class EntryHeader:
     """The header of one entry as it stands in a segment (docs/FORMATS.md), all fields read-only."""
 
@@ -68,14 +67,19 @@ def encode_entry_header(
         ValueError, OverflowError: a value that does not fit its field.
     """
 
-def build_tables(lengths: Iterable[int] | Sequence[int], data: Buffer, deltas: Sequence[int] | None = None) -> tuple[bytes, int, int]:
+def build_tables(
+    lengths: Iterable[int] | Buffer, data: Buffer, deltas: Iterable[int] | Buffer | None = None
+) -> tuple[bytes, int, int]:
     """Tables, flags and payload checksum of a batch whose records lie contiguous in ``data``.
+
+    ``lengths`` are in bytes, ``deltas`` in milliseconds since the first record; where one of them is
+    a buffer, it holds uint32, little-endian. Releases the GIL from 64 KiB.
 
     Raises:
         ValueError: no record, an empty one, lengths that do not add up to the data, falling deltas.
     """
 
-def join_records(records: Sequence[Buffer]) -> tuple[bytes, bytes, int, int]:
+def join_records(records: Iterable[Buffer]) -> tuple[bytes, bytes, int, int]:
     """(tables, data, flags, checksum) of a batch made of separate records; copies them once."""
 
 def check_batch(record_count: int, flags: int, tables: Buffer, data: Buffer, checksum: int) -> int:
@@ -89,7 +93,6 @@ def last_delta(record_count: int, flags: int, tables: Buffer) -> int:
     """Milliseconds from a batch's first record to its last; 0 without deltas."""
 
 @final
-@disjoint_base
 class EntryScan:
     """What a scan found: the good entries, and why and where it stopped."""
 

@@ -1,9 +1,8 @@
 from typing import final
 
-from typing_extensions import Buffer, disjoint_base
+from typing_extensions import Buffer
 
 @final
-@disjoint_base
 class AppendRequest:
     """goutube.v1.AppendRequest; ``tables`` and ``data`` are views into the message."""
 
@@ -23,7 +22,6 @@ class AppendRequest:
     producer_time_ms: int
 
 @final
-@disjoint_base
 class AppendResponse:
     """goutube.v1.AppendResponse."""
 
@@ -34,7 +32,6 @@ class AppendResponse:
     duplicate: bool
 
 @final
-@disjoint_base
 class ReadResponse:
     """goutube.v1.ReadResponse; ``data``, ``lengths``, ``timestamps`` are views into the message."""
 
