@@ -63,10 +63,9 @@ def at_end_of_stream(answer: ReadAnswer) -> bool:
 
 
 async def _forget(task: asyncio.Task[ReadAnswer]) -> None:
+    # To cancel a task that has failed also marks its error as seen.
     if task.cancel():
         await asyncio.wait([task])
-    if not task.cancelled():
-        task.exception()  # asked for, so that it is not reported as overlooked
 
 
 async def _ask(driver: Driver, command: Read) -> ReadAnswer:
