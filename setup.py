@@ -3,6 +3,7 @@
 import os
 import shutil
 import sysconfig
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -10,14 +11,17 @@ from setuptools import Extension, setup
 KERNELS = ("checksum", "disk", "framing", "hashing", "journal", "wire")
 CHECKED = {"boundscheck": True, "wraparound": True, "initializedcheck": True}
 UNCHECKED = {"boundscheck": False, "wraparound": False, "initializedcheck": False}
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
 PROFILES = {
     "release": (["-O3", "-g0"], UNCHECKED),
     "debug": (["-O0", "-g3", "-UNDEBUG"], CHECKED),
-    "sanitize": (["-O1", "-g", "-fsanitize=address,undefined", "-fno-omit-frame-pointer"], UNCHECKED),
+    "sanitize": (["-O1", "-g", *SANITIZERS], UNCHECKED),
 }
 
-flags, directives = PROFILES[os.environ.get("GOUTUBE_BUILD", "release")]
-sanitized = [flag for flag in flags if flag.startswith("-fsanitize")]
+profile = os.environ.get("GOUTUBE_BUILD", "release")
+if profile not in PROFILES:
+    raise SystemExit(f"GOUTUBE_BUILD={profile} is none of {', '.join(PROFILES)}")
+flags, directives = PROFILES[profile]
 compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
 if shutil.which(compiler) is None and shutil.which("gcc") is None:
     raise SystemExit(
@@ -32,16 +36,20 @@ setup(
                 f"goutube._native.{name}",
                 [f"csrc/{name}.pyx"],
                 include_dirs=["csrc"],
+                depends=sorted(map(str, Path("csrc").glob("*.h"))),
                 extra_compile_args=[*flags, "-Wall", "-fvisibility=hidden"],
-                extra_link_args=[*sanitized, "-pthread"],
+                extra_link_args=["-pthread", *(flag for flag in flags if flag in SANITIZERS)],
             )
             for name in KERNELS
-            if os.path.exists(f"csrc/{name}.pyx")
         ],
-        build_dir="build/cython",
+        build_dir=f"build/cython/{profile}",
         compiler_directives={
-            "language_level": 3, "cdivision": True, "embedsignature": True,
-            "autotestdict": False, "auto_pickle": False, **directives,
+            "language_level": 3,
+            "cdivision": True,
+            "embedsignature": True,
+            "autotestdict": False,
+            "auto_pickle": False,
+            **directives,
         },
     ),
 )

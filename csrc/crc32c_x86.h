@@ -1,37 +1,28 @@
 /* CRC-32C on x86-64: the crc32 instruction, and folding by carry-less multiplication.
  *
  * Folding follows Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ
- * Instruction" (Intel, 2009), in the reflected domain: a 128-bit lane moved on by d bits is
- * low * x^(d+64-33+1...) + high * x^(d-...). The constants are computed at start, not written down.
+ * Instruction" (Intel, 2009), in the reflected domain. A 128-bit lane that is moved on by d bits is
+ * its first half times x^(d+64) and its second times x^d, mod P. A carry-less product of reflected
+ * numbers comes out one bit short, and the constants are 32 bits wide in 64: hence the exponents
+ * d+32 and d-32, shifted left by one. The constants are computed at start, not written down.
  */
 #ifndef GT_CRC32C_X86_H
 #define GT_CRC32C_X86_H
 
 #include <immintrin.h>
 
-/* Folding constants: [distance] -> (for the low half, for the high half). */
-static uint64_t gt_fold_by_512[2], gt_fold_by_2048[2], gt_fold_by_128[2];
+enum { GT_CRC_AHEAD_BYTES = 4096 }; /* the hardware's own prefetching ends with the page */
 
-/* The reflected 33-bit constant x^n mod P as a 64-bit multiplier. */
-static uint64_t gt_fold_constant(uint64_t bits) { return (uint64_t)gt_crc_power(bits) << 1; }
+/* For each distance in bits: the multipliers of a lane's first and second half. */
+static uint64_t gt_fold_by_128[2], gt_fold_by_512[2], gt_fold_by_2048[2];
 
 static void gt_fold_distance(uint64_t *pair, uint64_t bits) {
-    pair[0] = gt_fold_constant(bits + 32);
-    pair[1] = gt_fold_constant(bits - 32);
+    pair[0] = (uint64_t)gt_crc_power(bits + 32) << 1;
+    pair[1] = (uint64_t)gt_crc_power(bits - 32) << 1;
 }
 
-__attribute__((target("sse4.2"))) static uint32_t gt_crc32c_sse42(uint32_t crc, const uint8_t *p,
-                                                                  size_t n) {
-    uint64_t wide = crc;
-    for (; n >= 8; p += 8, n -= 8) {
-        uint64_t word;
-        memcpy(&word, p, 8);
-        wide = _mm_crc32_u64(wide, word);
-    }
-    crc = (uint32_t)wide;
-    while (n--) crc = _mm_crc32_u8(crc, *p++);
-    return crc;
-}
+GT_CRC32C_BY_INSTRUCTION(gt_crc32c_sse42, __attribute__((target("sse4.2"))), _mm_crc32_u64,
+                         _mm_crc32_u32, _mm_crc32_u8)
 
 __attribute__((target("sse4.2,pclmul"))) static inline __m128i gt_fold(__m128i lane, __m128i by,
                                                                        __m128i next) {
@@ -82,6 +73,7 @@ gt_crc32c_vpclmul(uint32_t crc, const uint8_t *p, size_t n) {
     __m512i by = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)gt_fold_by_2048));
     size_t rounds = n / 256 - 1;
     for (p += 256; rounds--; p += 256) {
+        for (int line = 0; line < 256; line += 64) __builtin_prefetch(p + GT_CRC_AHEAD_BYTES + line);
         a = gt_fold_wide(a, by, _mm512_loadu_si512(p));
         b = gt_fold_wide(b, by, _mm512_loadu_si512(p + 64));
         c = gt_fold_wide(c, by, _mm512_loadu_si512(p + 128));

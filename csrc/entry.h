@@ -1,9 +1,9 @@
-/* One entry of a log: its header taken apart and judged, its payload verified (docs/FORMATS.md). */
+/* The entries of a log: headers written, taken apart and judged, runs of entries walked
+ * (docs/FORMATS.md). */
 #ifndef GT_ENTRY_H
 #define GT_ENTRY_H
 
-#include "crc32c.h"
-#include "layout.h"
+#include "batch.h"
 
 struct gt_entry {
     uint8_t kind;
@@ -15,12 +15,31 @@ struct gt_entry {
     size_t entry_bytes; /* with the padding */
 };
 
-/* How long the tables of a batch are, by what its header says. */
-static inline uint64_t gt_tables_bytes(uint32_t record_count, uint16_t flags, uint64_t data_bytes) {
-    uint64_t words = record_count;
-    if (flags & GT_FLAG_DELTAS) words += record_count;
-    if (flags & GT_FLAG_BLOCKS) words += (data_bytes + GT_BLOCK_BYTES - 1) / GT_BLOCK_BYTES;
-    return 4 * words;
+/* Write the header of e at p; its last field is computed. */
+static inline void gt_entry_encode(uint8_t *p, uint32_t salt, const struct gt_entry *e) {
+    memset(p, 0, GT_ENTRY_HEADER_BYTES);
+    gt_store32(p, GT_ENTRY_MAGIC);
+    p[4] = 1;
+    p[5] = e->kind;
+    gt_store16(p + 6, e->flags);
+    gt_store64(p + 8, e->index);
+    gt_store64(p + 16, e->term);
+    gt_store64(p + 24, e->stream_id);
+    gt_store64(p + 32, e->offset);
+    gt_store64(p + 40, e->ordinal);
+    gt_store64(p + 48, e->stamp);
+    gt_store64(p + 56, e->producer_stamp);
+    if (e->producer_id) memcpy(p + 64, e->producer_id, 16);
+    gt_store64(p + 80, e->sequence);
+    gt_store32(p + 88, e->epoch);
+    gt_store32(p + 92, e->record_count);
+    gt_store32(p + 96, e->control_bytes);
+    gt_store32(p + 100, e->tables_bytes);
+    gt_store32(p + 104, e->data_bytes);
+    gt_store32(p + 108, e->data_bytes);
+    gt_store32(p + 112, e->control_checksum);
+    gt_store32(p + 116, e->checksum);
+    gt_store32(p + 124, gt_crc32c(salt, p, 124));
 }
 
 /* Judge the header at p; nothing in it is believed before its checksum is right. */
@@ -47,8 +66,9 @@ static inline int gt_entry_judge(const uint8_t *p, const uint8_t *end, uint32_t 
     e->data_bytes = gt_load32(p + 104);
     e->control_checksum = gt_load32(p + 112);
     e->checksum = gt_load32(p + 116);
+    /* Bytes 120 to 123: the compression, and what is zero until a later format says otherwise. */
     if (p[4] != 1 || (e->flags & ~GT_FLAGS_KNOWN) || e->kind == 0 || e->kind > GT_KIND_MAX ||
-        p[120] != 0)
+        gt_load32(p + 120) != 0)
         return GT_UNKNOWN_FORMAT;
     if (e->control_bytes > GT_CONTROL_BYTES_MAX || e->data_bytes > GT_DATA_BYTES_MAX ||
         e->record_count > GT_RECORDS_MAX || gt_load32(p + 108) != e->data_bytes ||
@@ -62,52 +82,63 @@ static inline int gt_entry_judge(const uint8_t *p, const uint8_t *end, uint32_t 
     return GT_OK;
 }
 
-/* Judge the ends and deltas of a batch's tables against each other and the data's length. */
-static inline int gt_tables_judge(const uint8_t *tables, uint32_t record_count, uint16_t flags,
-                                  uint32_t data_bytes) {
-    uint32_t before = 0;
-    for (uint32_t i = 0; i < record_count; i++) {
-        uint32_t end = gt_load32(tables + 4 * (size_t)i);
-        if (end <= before) return GT_BAD_TABLE;
-        before = end;
-    }
-    if (before != data_bytes) return GT_BAD_TABLE;
-    if (flags & GT_FLAG_DELTAS) {
-        const uint8_t *deltas = tables + 4 * (size_t)record_count;
-        if (record_count && gt_load32(deltas) != 0) return GT_BAD_TABLE;
-        for (uint32_t i = 1; i < record_count; i++)
-            if (gt_load32(deltas + 4 * (size_t)i) < gt_load32(deltas + 4 * (size_t)i - 4))
-                return GT_BAD_TABLE;
+/* The tables of the entry at p, whose header and length have been judged; the data follows them. */
+static inline const uint8_t *gt_entry_tables(const uint8_t *p, const struct gt_entry *e) {
+    return p + GT_ENTRY_HEADER_BYTES + e->control_bytes;
+}
+
+/* A walk over the entries of a segment: what the next one must be, and where it should stand. */
+struct gt_walk {
+    const uint8_t *at, *end;
+    uint32_t salt;
+    uint64_t next_index, term, check_from; /* payloads are verified from the index check_from on */
+};
+
+struct gt_step {
+    struct gt_entry entry;
+    const uint8_t *start;
+    uint32_t delta; /* of the last record; 0 where the payload was not read */
+};
+
+/* Judge the entry at w->at as the next one of its log. */
+static inline int gt_walk_judge(const struct gt_walk *w, struct gt_step *step) {
+    struct gt_entry *e = &step->entry;
+    int verdict = gt_entry_judge(w->at, w->end, w->salt, e);
+    if (verdict != GT_OK) return verdict;
+    if (e->index != w->next_index || e->term < w->term) return GT_BAD_HEADER;
+    if (e->entry_bytes > (size_t)(w->end - w->at)) return GT_TORN;
+    step->start = w->at;
+    step->delta = 0;
+    if (gt_crc32c(0, w->at + GT_ENTRY_HEADER_BYTES, e->control_bytes) != e->control_checksum)
+        return GT_BAD_CHECKSUM;
+    if (e->record_count == 0 || e->index < w->check_from) return GT_OK;
+    const uint8_t *tables = gt_entry_tables(w->at, e);
+    verdict = gt_tables_judge(tables, e->record_count, e->flags, e->data_bytes);
+    if (verdict != GT_OK) return verdict;
+    step->delta = gt_last_delta(tables, e->record_count, e->flags);
+    return gt_payload_judge(tables, e->tables_bytes, tables + e->tables_bytes, e->data_bytes,
+                            e->record_count, e->flags, e->checksum);
+}
+
+/* Whether nothing stands at p: zeros as far as a header would reach. */
+static inline int gt_entry_absent(const uint8_t *p, const uint8_t *end) {
+    if (end - p > GT_ENTRY_HEADER_BYTES) end = p + GT_ENTRY_HEADER_BYTES;
+    while (p < end && *p == 0) p++;
+    return p == end;
+}
+
+/* Take up to `room` entries; *taken counts them. GT_OK: there was no more room, else why it ended. */
+static inline int gt_walk_run(struct gt_walk *w, struct gt_step *steps, size_t room,
+                              size_t *taken) {
+    for (*taken = 0; *taken < room; ++*taken) {
+        if (w->at == w->end) return GT_END;
+        int verdict = gt_walk_judge(w, &steps[*taken]);
+        if (verdict != GT_OK) return gt_entry_absent(w->at, w->end) ? GT_END : verdict;
+        w->next_index = steps[*taken].entry.index + 1;
+        w->term = steps[*taken].entry.term;
+        w->at += steps[*taken].entry.entry_bytes;
     }
     return GT_OK;
-}
-
-/* Where the block checksums stand in the tables. */
-static inline const uint8_t *gt_block_sums(const uint8_t *tables, uint32_t record_count,
-                                           uint16_t flags) {
-    return tables + (flags & GT_FLAG_DELTAS ? 8 : 4) * (size_t)record_count;
-}
-
-/* Verify every checksum of a payload whose table length has been judged. */
-static inline int gt_payload_judge(const uint8_t *tables, size_t tables_bytes, const uint8_t *data,
-                                   uint32_t data_bytes, uint32_t record_count, uint16_t flags,
-                                   uint32_t checksum) {
-    uint32_t sum = gt_crc32c(0, tables, tables_bytes);
-    if (!(flags & GT_FLAG_BLOCKS))
-        return gt_crc32c(sum, data, data_bytes) == checksum ? GT_OK : GT_BAD_CHECKSUM;
-    if (sum != checksum) return GT_BAD_CHECKSUM;
-    const uint8_t *sums = gt_block_sums(tables, record_count, flags);
-    for (uint32_t at = 0; at < data_bytes; at += GT_BLOCK_BYTES, sums += 4) {
-        uint32_t size = data_bytes - at < GT_BLOCK_BYTES ? data_bytes - at : GT_BLOCK_BYTES;
-        if (gt_crc32c(0, data + at, size) != gt_load32(sums)) return GT_BAD_CHECKSUM;
-    }
-    return GT_OK;
-}
-
-/* Milliseconds from a batch's first record to its last. */
-static inline uint32_t gt_last_delta(const uint8_t *tables, uint32_t record_count, uint16_t flags) {
-    if (!(flags & GT_FLAG_DELTAS) || record_count == 0) return 0;
-    return gt_load32(tables + 8 * (size_t)record_count - 4);
 }
 
 #endif

@@ -9,12 +9,15 @@ cdef extern from "entry.h" nogil:
         uint32_t epoch, record_count, control_bytes, tables_bytes, data_bytes
         uint32_t control_checksum, checksum
         size_t entry_bytes
-    uint64_t gt_tables_bytes(uint32_t record_count, uint16_t flags, uint64_t data_bytes) noexcept
+    struct gt_walk:
+        const uint8_t *at
+        const uint8_t *end
+        uint32_t salt
+        uint64_t next_index, term, check_from
+    struct gt_step:
+        gt_entry entry
+        const uint8_t *start
+        uint32_t delta
+    void gt_entry_encode(uint8_t *p, uint32_t salt, const gt_entry *e) noexcept
     int gt_entry_judge(const uint8_t *p, const uint8_t *end, uint32_t salt, gt_entry *e) noexcept
-    int gt_tables_judge(
-        const uint8_t *tables, uint32_t record_count, uint16_t flags, uint32_t data_bytes) noexcept
-    int gt_payload_judge(
-        const uint8_t *tables, size_t tables_bytes, const uint8_t *data, uint32_t data_bytes,
-        uint32_t record_count, uint16_t flags, uint32_t checksum) noexcept
-    uint32_t gt_last_delta(
-        const uint8_t *tables, uint32_t record_count, uint16_t flags) noexcept
+    int gt_walk_run(gt_walk *w, gt_step *steps, size_t room, size_t *taken) noexcept

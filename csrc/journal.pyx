@@ -2,16 +2,19 @@
 
 from typing import NamedTuple
 
+from cpython.buffer cimport PyBuffer_Release
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from csrc.buffer cimport take_buffer
 from csrc.crc32c cimport gt_crc32c, gt_crc32c_init
 from csrc.layout cimport (
-    GT_BAD_CHECKSUM, GT_BAD_HEADER, GT_BAD_TABLE, GT_ENTRY_ALIGN, GT_GROUP_HEAD_BYTES,
-    GT_GROUP_MAGIC, GT_GROUP_MARK_BYTES, GT_GROUP_RECORD_BYTES, GT_JOURNAL_BLOCK_BYTES, GT_OK,
-    GT_TORN, GT_UNKNOWN_FORMAT, gt_load32, gt_load64, gt_round_up, gt_store32, gt_store64)
+    GT_BAD_CHECKSUM, GT_BAD_HEADER, GT_BAD_TABLE, GT_ENTRY_ALIGN, GT_GROUP_BYTES_MAX,
+    GT_GROUP_HEAD_BYTES, GT_GROUP_MAGIC, GT_GROUP_MARK_BYTES, GT_GROUP_RECORD_BYTES,
+    GT_JOURNAL_BLOCK_BYTES, GT_OK, GT_TORN, GT_UNKNOWN_FORMAT, gt_load32, gt_load64, gt_round_up,
+    gt_store32, gt_store64)
 
 gt_crc32c_init()
 
@@ -49,6 +52,8 @@ def encode_group(
     cdef bytearray head = bytearray(head_bytes)
     cdef uint8_t *p = <uint8_t *>PyByteArray_AS_STRING(head)
     cdef size_t total = gt_round_up(head_bytes + records_bytes, GT_JOURNAL_BLOCK_BYTES)
+    if records_bytes > GT_GROUP_BYTES_MAX or total > GT_GROUP_BYTES_MAX:
+        raise ValueError(f"a group has up to {GT_GROUP_BYTES_MAX} bytes, not {total}")
     gt_store32(p, GT_GROUP_MAGIC)
     p[4] = 1
     gt_store64(p + 8, sequence)
@@ -67,17 +72,21 @@ def encode_group(
 
 
 def complete_group(uint32_t seed, bytearray head not None, rest not None):
-    """Fill in the checksums of a group whose head is ``head`` and whose other bytes are ``rest``."""
+    """Fill in the checksums of a group: ``head`` is its head, ``rest`` its other bytes."""
     cdef uint8_t *p = <uint8_t *>PyByteArray_AS_STRING(head)
-    cdef const uint8_t[::1] view
-    if <size_t>len(head) < GT_GROUP_HEAD_BYTES:
-        raise ValueError("the head of a group is too short")
-    cdef uint32_t crc = gt_crc32c(
-        seed, p + GT_GROUP_HEAD_BYTES, len(head) - GT_GROUP_HEAD_BYTES)
+    cdef size_t head_bytes = len(head), total = head_bytes
+    cdef const uint8_t *start
+    cdef Py_buffer view
+    if head_bytes < GT_GROUP_HEAD_BYTES:
+        raise ValueError(f"the head of a group has at least {GT_GROUP_HEAD_BYTES} bytes")
+    cdef uint32_t crc = gt_crc32c(seed, p + GT_GROUP_HEAD_BYTES, head_bytes - GT_GROUP_HEAD_BYTES)
     for part in rest:
-        view = part
-        if view.shape[0]:
-            crc = gt_crc32c(crc, &view[0], view.shape[0])
+        start = take_buffer(part, &view)
+        crc = gt_crc32c(crc, start, view.len)
+        total += view.len
+        PyBuffer_Release(&view)
+    if total != <size_t>gt_load32(p + 24) + GT_GROUP_HEAD_BYTES:
+        raise ValueError(f"the head promises another length than the {total} bytes given")
     gt_store32(p + 36, crc)
     gt_store32(p + 60, gt_crc32c(seed, p, 60))
 

@@ -35,34 +35,56 @@ enum {
     GT_GROUP_HEAD_BYTES = 64,
     GT_GROUP_MARK_BYTES = 40,
     GT_GROUP_RECORD_BYTES = 40,
-    GT_JOURNAL_BLOCK_BYTES = 4096
+    GT_GROUP_BYTES_MAX = 1 << 30,
+    GT_JOURNAL_BLOCK_BYTES = 4096,
+    GT_NOGIL_BYTES = 65536 /* from here on a call lets other threads run meanwhile */
 };
 
 #define GT_ENTRY_MAGIC 0x31457467u /* "gtE1" */
 #define GT_GROUP_MAGIC 0x314a7467u /* "gtJ1" */
 
-/* Unaligned little-endian access; compilers make one instruction of it where they can. */
-static inline uint16_t gt_load16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
+/* Unaligned little-endian access: one instruction where the processor agrees. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define GT_LITTLE16(v) __builtin_bswap16(v)
+#define GT_LITTLE32(v) __builtin_bswap32(v)
+#define GT_LITTLE64(v) __builtin_bswap64(v)
+#else
+#define GT_LITTLE16(v) (v)
+#define GT_LITTLE32(v) (v)
+#define GT_LITTLE64(v) (v)
+#endif
+
+static inline uint16_t gt_load16(const uint8_t *p) {
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return GT_LITTLE16(v);
+}
 
 static inline uint32_t gt_load32(const uint8_t *p) {
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return GT_LITTLE32(v);
 }
 
 static inline uint64_t gt_load64(const uint8_t *p) {
-    return (uint64_t)gt_load32(p) | (uint64_t)gt_load32(p + 4) << 32;
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return GT_LITTLE64(v);
 }
 
 static inline void gt_store16(uint8_t *p, uint16_t v) {
-    p[0] = (uint8_t)v;
-    p[1] = (uint8_t)(v >> 8);
+    v = GT_LITTLE16(v);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void gt_store32(uint8_t *p, uint32_t v) {
-    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> 8 * i);
+    v = GT_LITTLE32(v);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void gt_store64(uint8_t *p, uint64_t v) {
-    for (int i = 0; i < 8; i++) p[i] = (uint8_t)(v >> 8 * i);
+    v = GT_LITTLE64(v);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline size_t gt_round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }

@@ -7,8 +7,9 @@ cdef extern from "layout.h" nogil:
         GT_ENTRY_HEADER_BYTES, GT_ENTRY_ALIGN, GT_BLOCK_BYTES
         GT_FLAG_BLOCKS, GT_FLAG_DELTAS, GT_FLAGS_KNOWN
         GT_CONTROL_BYTES_MAX, GT_RECORDS_MAX, GT_DATA_BYTES_MAX
-        GT_GROUP_HEAD_BYTES, GT_GROUP_MARK_BYTES, GT_GROUP_RECORD_BYTES, GT_JOURNAL_BLOCK_BYTES
-        GT_ENTRY_MAGIC, GT_GROUP_MAGIC
+        GT_GROUP_BYTES_MAX, GT_GROUP_HEAD_BYTES, GT_GROUP_MARK_BYTES, GT_GROUP_RECORD_BYTES
+        GT_JOURNAL_BLOCK_BYTES
+        GT_ENTRY_MAGIC, GT_GROUP_MAGIC, GT_NOGIL_BYTES
     uint16_t gt_load16(const uint8_t *p) noexcept
     uint32_t gt_load32(const uint8_t *p) noexcept
     uint64_t gt_load64(const uint8_t *p) noexcept

@@ -102,7 +102,13 @@ class EntryScan:
     """One past the last good entry: where the next one would stand."""
 
 def scan_entries(
-    buffer: Buffer, start: int, salt: int, next_index: int, term: int, check_payloads_from: int, count_max: int = -1
+    buffer: Buffer,
+    start: int,
+    salt: int,
+    next_index: int,
+    term: int,
+    check_payloads_from: int,
+    count_max: int = -1,
 ) -> EntryScan:
     """Read entries one behind the other from ``start`` in a segment's bytes.
 
