@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import final
+from typing import Self, final
 
 from typing_extensions import Buffer
 
@@ -84,18 +84,33 @@ class DiskThreads:
         threads: 1 to 64.
     """
 
-    def __init__(self, threads: int) -> None: ...
+    def __new__(cls, threads: int) -> Self: ...
     def fileno(self) -> int:
         """The eventfd that becomes readable when jobs have ended."""
-    def submit_write(self, ticket: int, fd: int, position: int, buffers: Sequence[Buffer], sync: bool) -> None:
+    def submit_write(
+        self, ticket: int, fd: int, position: int, buffers: Sequence[Buffer], sync: bool
+    ) -> None:
         """pwritev all buffers, short writes continued, then fdatasync if ``sync``."""
-    def submit_group(self, ticket: int, fd: int, position: int, seed: int, buffers: Sequence[Buffer]) -> None:
+    def submit_group(
+        self, ticket: int, fd: int, position: int, seed: int, buffers: Sequence[Buffer]
+    ) -> None:
         """Complete a journal group's checksums (buffers[0] is its head), write and sync it."""
     def submit_sync(self, ticket: int, fd: int) -> None:
         """fdatasync."""
     def submit_read(
-        self, ticket: int, fd: int, position: int, count: int, salt: int, stream_id: int,
-        first_offset: int, limit_offset: int, first_ordinal: int, first_stamp: int, bytes_max: int, records: bool,
+        self,
+        ticket: int,
+        fd: int,
+        position: int,
+        count: int,
+        salt: int,
+        stream_id: int,
+        first_offset: int,
+        limit_offset: int,
+        first_ordinal: int,
+        first_stamp: int,
+        bytes_max: int,
+        records: bool,
     ) -> None:
         """``read_file_run`` on a thread."""
     def completed(self) -> list[tuple[int, int, ReadRun | None]]:
