@@ -55,9 +55,20 @@ def decode_append_request(message: bytes) -> AppendRequest | None:
     """
 
 def encode_append_request(
-    stream: str, stream_id: int, request: int, expected_offset: int | None, producer_id: bytes,
-    producer_epoch: int, sequence: int, seal: bool, record_count: int, flags: int, checksum: int,
-    tables: Buffer, data: Buffer, producer_time_ms: int,
+    stream: str,
+    stream_id: int,
+    request: int,
+    expected_offset: int | None,
+    producer_id: bytes,
+    producer_epoch: int,
+    sequence: int,
+    seal: bool,
+    record_count: int,
+    flags: int,
+    checksum: int,
+    tables: Buffer,
+    data: Buffer,
+    producer_time_ms: int,
 ) -> bytes:
     """The message as protobuf would write it; this holds for all encoders here.
 
@@ -66,11 +77,21 @@ def encode_append_request(
     """
 
 def decode_append_response(message: bytes) -> AppendResponse | None: ...
-def encode_append_response(request: int, offset: int, next_offset: int, stream_id: int, duplicate: bool) -> bytes: ...
+def encode_append_response(
+    request: int, offset: int, next_offset: int, stream_id: int, duplicate: bool
+) -> bytes: ...
 def decode_read_response(message: bytes) -> ReadResponse | None: ...
 def encode_read_response(
-    stream_id: int, offset: int, data: Buffer, checksum: int, lengths: Buffer, timestamps: Buffer,
-    ordinal: int, next_offset: int, end_offset: int, end_of_stream: bool,
+    stream_id: int,
+    offset: int,
+    data: Buffer,
+    checksum: int,
+    lengths: Buffer,
+    timestamps: Buffer,
+    ordinal: int,
+    next_offset: int,
+    end_offset: int,
+    end_of_stream: bool,
 ) -> bytes: ...
 def decode_produce_request(message: bytes) -> tuple[str, memoryview] | None:
     """(point, frame) of streaming.v1.ProduceRequest."""
