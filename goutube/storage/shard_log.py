@@ -99,6 +99,7 @@ class ShardLog:
         self.fault = ""
         self._terms: list[tuple[int, int]] = []
         self._spans: deque[_Span] = deque()
+        self._mark = 0
         self._owner = owner
         self._segment_bytes = segment_bytes
         self._entropy = entropy
@@ -225,6 +226,7 @@ class ShardLog:
             for write in segment.queue + segment.in_flight:
                 write.last_index = min(write.last_index, after)
         self.queued_index = min(self.queued_index, after)
+        self._mark = min(self._mark, after)
 
     def _stage(self, entries: StagedEntries) -> None:
         last = self.staged[-1] if self.staged else None
@@ -295,12 +297,16 @@ class ShardLog:
                 break
             span.durable = True
 
-    def next_mark(self) -> int:
+    def begin_mark(self) -> int:
         """The index up to which everything will be durable once the group being formed is."""
-        mark = self.durable_index
+        self._mark = self.durable_index
         while self._spans and self._spans[0].durable:
-            mark = max(mark, self._spans.popleft().last_index)
-        return mark
+            self._mark = max(self._mark, self._spans.popleft().last_index)
+        return self._mark
+
+    def end_mark(self) -> None:
+        """The group that carries the mark is synced; a truncation meanwhile has lowered it."""
+        self.durable_index = self._mark
 
     def _segment_named(self, name: SegmentName) -> Segment | None:
         for segment in reversed(self.hidden + self.segments):

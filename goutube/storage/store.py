@@ -201,7 +201,7 @@ class Store:
         return -(-total // JOURNAL_BLOCK_BYTES) * JOURNAL_BLOCK_BYTES
 
     def _submit_group(self, group: Group, position: int, size: int) -> None:
-        marks: list[tuple[ShardLog, int]] = [(log, log.next_mark()) for log in group.logs.values()]
+        marks = [(log, log.begin_mark()) for log in group.logs.values()]
         rows = [
             (log.shard, log.replica, mark, log.term_at(mark), log.commit_index)
             for log, mark in marks
@@ -221,8 +221,8 @@ class Store:
             if not self.fail(outcome):
                 self.stats.groups += 1
                 self.stats.group_bytes += size
-                for log, mark in marks:
-                    log.durable_index = min(mark, log.last_index)
+                for log, _ in marks:
+                    log.end_mark()
                     self._advanced[log.shard] = log
                 for callback in self.on_group:
                     callback()

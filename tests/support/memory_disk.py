@@ -142,7 +142,16 @@ class MemoryDisk:
 
     def crash(self) -> MemoryDisk:
         """What the next process finds after kill -9: all that was written."""
-        return MemoryDisk(dict(self.names), set(self.directories))
+        names = {
+            name: Inode(bytearray(i.cached), bytearray(i.durable), set(i.dirty))
+            for name, i in self.names.items()
+        }
+        left = MemoryDisk(names, set(self.directories))
+        left.durable_names = {
+            name: next((names[n] for n, other in self.names.items() if other is i), i)
+            for name, i in self.durable_names.items()
+        }
+        return left
 
     def power_cut(self, chance: random.Random) -> MemoryDisk:
         """What the next start finds after a power cut: any subset of the unsynced sectors."""

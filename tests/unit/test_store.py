@@ -1,0 +1,325 @@
+"""The store: what is acknowledged is durable, whatever order the jobs end in."""
+
+import random
+
+import pytest
+
+from goutube.errors import CorruptionError, DiskFailedError, DiskFullError
+from goutube.node import Append, AtOffset, Earliest, ListStreams, Read
+from goutube.ports import Call, SyncFile, WriteGroup, WriteSegment
+from goutube.storage import EntryKind, NewEntry
+from tests.support.world import World, append, batch_of
+
+
+def read_all(world: World, name: str) -> bytes:
+    """A stream's bytes, by as many reads as it takes."""
+    content, offset = b"", 0
+    while True:
+        answer = world.call(Read(name, 0, AtOffset(offset), None, 1 << 16, False, False))
+        if not answer.data:
+            return content
+        assert answer.offset == offset
+        content, offset = content + answer.data, answer.next_offset
+
+
+def test_no_answer_before_the_group_is_synced_and_the_segment_written():
+    """An append waits for its journal group and for the page cache of its segment."""
+    world = World()
+    world.call(append("a", b"first"))
+    token = world.submit(append("a", b"second"))
+    world.round()
+    kinds = [type(job) for job in world.pending]
+    assert WriteGroup in kinds
+    assert WriteSegment in kinds
+    while world.pending:
+        assert token not in world.replies
+        world.run_one()
+        world.round()
+    assert world.replies[token].result.offset == 5
+
+
+def test_appends_during_a_sync_form_one_next_group():
+    """What arrives while a group is being written shares the next one."""
+    world = World()
+    world.call(append("a", b"x"))
+    world.submit(append("a", b"x"))
+    world.round()
+    for number in range(50):
+        world.submit(append(f"s{number}", b"y"))
+        world.round()
+    assert sum(isinstance(job, WriteGroup) for job in world.pending) == 1
+    groups = world.node.store.stats.groups
+    world.settle()
+    assert world.node.store.stats.groups - groups == 2
+
+
+def test_bulk_goes_to_its_segment_once_and_is_acknowledged_after_a_mark():
+    """What is too much for the journal is synced in place; the answer waits for the mark."""
+    world = World()
+    token = world.submit(append("a", random.Random(1).randbytes(60_000)))
+    world.round()
+    assert token not in world.replies
+    synced = False
+    while world.pending:
+        job = world.pending[0]
+        synced = synced or (isinstance(job, WriteSegment) and job.sync)
+        if isinstance(job, WriteGroup):
+            assert sum(map(len, job.buffers)) <= 8192  # marks and records, not the bulk
+        world.run_one()
+        world.round()
+    assert synced
+    assert world.replies[token].result.next_offset == 60_000
+
+
+def test_the_ring_wraps_many_times_and_checkpoints_free_it():
+    """A small ring carries many times its size."""
+    world = World()
+    total = 0
+    rng = random.Random(4)
+    while total < 2_000_000:
+        content = rng.randbytes(rng.randint(1, 9000))
+        world.call(append(f"s{rng.randrange(20)}", content))
+        total += len(content)
+    assert world.node.store.stats.checkpoints >= 10
+    before = {info.name: read_all(world, info.name) for info in streams(world)}
+    again = world.restart()
+    assert {info.name: read_all(again, info.name) for info in streams(again)} == before
+
+
+def streams(world: World):
+    return world.call(ListStreams("", "", 1000)).streams
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_jobs_may_end_in_any_order(seed):
+    """Bulk, journalled and control entries of many streams under a random scheduler."""
+    rng = random.Random(seed)
+    world = World(seed=seed)
+    expected: dict[str, bytes] = {}
+    sent: dict[int, tuple[str, bytes]] = {}
+    for _ in range(60):
+        for _ in range(rng.randint(1, 6)):
+            name = f"s{rng.randrange(6)}"
+            content = rng.randbytes(rng.choice([5, 300, 5000, 40_000]))
+            sent[world.submit(append(name, content))] = (name, content)
+            expected[name] = expected.get(name, b"") + content
+        world.round()
+        for _ in range(rng.randint(0, 4)):
+            if world.pending:
+                world.run_one(rng.randrange(len(world.pending)))
+                world.round()
+    world.settle(rng)
+    assert sent.keys() <= world.replies.keys()
+    for token, (name, content) in sent.items():
+        offset = world.replies[token].result.offset
+        assert expected[name][offset : offset + len(content)] == content
+    for name, content in expected.items():
+        assert read_all(world, name) == content
+        assert read_all(world.restart(), name) == content
+
+
+def test_the_first_failed_sync_is_final():
+    """Pending appends are refused, later ones too, and reads go on."""
+    world = World()
+    world.call(append("a", b"kept"))
+    world.disk.fail["sync journal"] = OSError(5, "Input/output error")
+    token = world.submit(append("a", b"lost"))
+    world.settle()
+    assert isinstance(world.replies[token].error, DiskFailedError)
+    world.disk.fail.clear()
+    with pytest.raises(DiskFailedError):
+        world.call(append("a", b"later"))
+    assert not world.node.healthy
+    assert read_all(world, "a") == b"kept"
+    assert read_all(world.restart(), "a").startswith(b"kept")
+
+
+def test_a_filling_disk_refuses_appends_and_takes_them_again():
+    """Below the reserve appends are refused, trim and reads are not; it ends by itself."""
+    world = World()
+    world.call(append("a", b"x"))
+    world.disk.free = 1000
+    world.clock.now_ms += 2000
+    world.call(append("a", b"x"))
+    with pytest.raises(DiskFullError, match="free"):
+        world.call(append("a", b"x"))
+    assert read_all(world, "a") == b"xx"
+    world.disk.free = 1 << 40
+    world.clock.now_ms += 2000
+    world.settle()
+    assert world.call(append("a", b"x")).offset == 2
+
+
+def entry_of(content: bytes, offset: int, stream_id: int = 9) -> NewEntry:
+    return NewEntry(EntryKind.BATCH, 0, stream_id, offset, 0, 1, b"", batch_of(content))
+
+
+def log_entries(world: World, shard: int = 0) -> list[tuple[int, int, int]]:
+    """(index, term, offset) of every entry that recovery finds in a shard."""
+    recovered = world.node.recovered.shards[shard]
+    return [
+        (i, recovered.log.term_at(i), 0) for i in range(1, recovered.log.last_index + 1)
+    ]
+
+
+def test_a_truncated_suffix_stays_hidden_after_every_kind_of_end():
+    """The cut is a record and a new generation: old entries never come back, new ones stay."""
+    world = World()
+    store = world.node.store
+    log = store.logs[0]
+    for number in range(6):
+        log.append(entry_of(b"old%d" % number, 4 * number), 1)
+    store.staged(log)
+    world.settle()
+    assert log.commit_index == 6
+    log.truncate(3)
+    assert (log.last_index, log.last_term, log.durable_index) == (3, 1, 3)
+    for number in range(2):
+        log.append(entry_of(b"new%d" % number, 12 + 4 * number), 2)
+    store.staged(log)
+    before_the_record = world.disk.crash()
+    world.settle()
+    assert (log.commit_index, log.last_term) == (5, 2)
+
+    old = world.restart(before_the_record).node.store.logs[0]
+    assert (old.last_index, old.last_term) == (6, 1)
+    new = world.restart().node.store.logs[0]
+    assert [new.term_at(i) for i in range(1, 6)] == [1, 1, 1, 2, 2]
+    cut = world.restart(world.disk.power_cut(random.Random(2))).node.store.logs[0]
+    assert [cut.term_at(i) for i in range(1, cut.last_index + 1)] == [1, 1, 1, 2, 2]
+
+
+def test_a_write_under_way_proves_nothing_behind_a_truncation():
+    """Tickets of hidden entries do not raise the durable index of the ones that replace them."""
+    world = World()
+    store = world.node.store
+    log = store.logs[0]
+    for number in range(4):
+        log.append(entry_of(b"old%d" % number, 4 * number), 1)
+    store.staged(log)
+    world.round()
+    log.truncate(1)
+    for number in range(5):
+        log.append(entry_of(b"new%d" % number, 4 + 4 * number), 2)
+    while any(not isinstance(job, WriteGroup) for job in world.pending):
+        place = next(i for i, j in enumerate(world.pending) if not isinstance(j, WriteGroup))
+        world.run_one(place)
+    world.run_one()
+    assert log.durable_index <= 1
+    assert log.written_index <= 1
+    store.staged(log)
+    world.settle()
+    assert log.commit_index == 6
+
+
+def test_damage_at_or_below_the_mark_is_never_cut():
+    """A flipped header below the mark: writes stop by name, what is behind it stays readable."""
+    world = World()
+    for number in range(10):
+        world.call(append("a", b"%d" % number * 100))
+    world.drain()
+    disk = world.disk.crash()
+    path = next(name for name in disk.names if name.endswith(".seg"))
+    entry = 128 + 104 + len("a") + 6 + 8
+    del entry
+    content = disk.names[path].cached
+    positions = [i for i in range(256, len(content) - 4, 8) if content[i : i + 4] == b"gtE1"]
+    content[positions[4] + 20] ^= 1
+    again = world.restart(disk)
+    damages = [d for shard in again.node.recovered.shards for d in shard.damages]
+    assert [(d.first_index, d.last_index) for d in damages] == [(5, 5)]
+    assert damages[0].position == positions[4]
+    with pytest.raises(CorruptionError, match="takes no writes"):
+        again.call(append("a", b"more"))
+    answer = again.call(Read("a", 0, Earliest(), None, 1 << 16, False, False))
+    assert answer.data == b"".join(b"%d" % n * 100 for n in range(4))
+    with pytest.raises(CorruptionError, match="'a' cannot be read at 400"):
+        again.call(Read("a", 0, AtOffset(400), None, 1 << 16, False, False))
+    answer = again.call(Read("a", 0, AtOffset(500), None, 1 << 16, False, False))
+    assert answer.data.startswith(b"5")
+
+
+def test_a_damaged_payload_spoils_its_batch_alone():
+    """A flipped payload bit: that batch answers DATA_LOSS, all others read."""
+    world = World()
+    for number in range(6):
+        world.call(append("a", b"%d" % number * 100))
+    world.drain()
+    disk = world.disk.crash()
+    path = next(name for name in disk.names if name.endswith(".seg"))
+    place = bytes(disk.names[path].cached).index(b"3" * 100)
+    disk.names[path].cached[place + 50] ^= 4
+    again = world.restart(disk)
+    good = again.call(Read("a", 0, Earliest(), None, 1 << 16, False, False))
+    assert good.next_offset == 300
+    with pytest.raises(CorruptionError, match="at 300"):
+        again.call(Read("a", 0, AtOffset(300), None, 1 << 16, False, False))
+    assert again.call(Read("a", 0, AtOffset(400), None, 1 << 16, False, False)).data[:1] == b"4"
+    assert again.call(append("a", b"goes on")).offset == 600
+
+
+def test_a_torn_tail_above_the_mark_is_cut_without_a_word():
+    """Bytes of an entry that was never acknowledged disappear; appends go on at the end."""
+    world = World()
+    world.call(append("a", b"kept"))
+    disk = world.disk.crash()
+    path = next(name for name in disk.names if name.endswith(".seg"))
+    segment = world.node.store.logs[world.node._map.shard_of("a")].segments[0]
+    disk.names[path].cached[segment.size : segment.size + 40] = b"gtE1" + b"\1" * 36
+    again = world.restart(disk)
+    assert sum(shard.torn_bytes for shard in again.node.recovered.shards) == 40
+    assert again.call(append("a", b"new")).offset == 4
+    assert read_all(again.restart(), "a") == b"keptnew"
+
+
+def test_a_missing_index_is_made_anew_and_sealed_ones_are_not_scanned():
+    """An index that is gone or damaged costs a scan, not a byte."""
+    world = World()
+    for number in range(60):
+        world.call(append("a", bytes([number]) * 3000))
+    world.drain()
+    before = read_all(world, "a")
+    disk = world.disk.crash()
+    indexes = [name for name in disk.names if name.endswith(".idx")]
+    assert len(indexes) >= 2
+    disk.remove(indexes[0])
+    disk.names[indexes[1]].cached[70] ^= 1
+    again = world.restart(disk)
+    assert read_all(again, "a") == before
+    again.settle()
+    assert sorted(n for n in again.disk.names if n.endswith(".idx")) == sorted(indexes)
+
+
+def test_a_bad_journal_group_with_a_good_one_behind_it_is_damage():
+    """It was synced before the later one was written, so it is not torn: the start refuses."""
+    world = World()
+    for number in range(6):
+        world.call(append("a", b"%d" % number))
+    disk = world.disk.crash()
+    journal = disk.names["journal"].cached
+    heads = [i for i in range(8192, len(journal), 4096) if journal[i : i + 4] == b"gtJ1"]
+    journal[heads[2] + 70] ^= 1
+    with pytest.raises(CorruptionError, match="journal is damaged"):
+        world.restart(disk)
+
+
+def test_the_checkpoint_syncs_before_it_moves_the_point_of_replay():
+    """The superblock is written only after every segment it covers was synced."""
+    world = World()
+    for number in range(8):
+        world.call(append(f"s{number}", b"x" * 100))
+    world.disk.log.clear()
+    world.drain()
+    order = [line for line in world.disk.log if line.startswith(("sync shards", "write journal 0", "write journal 4096"))]
+    superblock = max(i for i, line in enumerate(order) if line.startswith("write journal"))
+    assert all("sync shards" in line for line in order[:superblock] if "journal" not in line)
+    assert any(line.endswith(".seg") for line in order[:superblock])
+
+
+def test_jobs_are_of_the_kinds_that_a_driver_knows():
+    """Nothing else comes out of a node."""
+    world = World()
+    world.submit(append("a", b"x"))
+    world.round()
+    assert all(isinstance(j, WriteGroup | WriteSegment | SyncFile | Call) for j in world.pending)
+    assert isinstance(Append, type)
