@@ -189,6 +189,7 @@ class Node:
             and self.store.idle
             and not self._checkpointer.running
             and not self.store.journal_dirty
+            and not any(shard.behind for shard in self.shards)
         )
 
     def report(self) -> NodeReport:
@@ -298,8 +299,7 @@ class Node:
         self._grown.clear()
         least = 1 if self._draining else _CHECKPOINT_ENTRIES
         for shard in shards:
-            behind = shard.catalogue.applied_index - shard.log.checkpoint_index
-            if behind >= least and not shard.checkpointing:
+            if shard.behind >= least and not shard.checkpointing:
                 self._checkpoint_catalogue(shard)
 
     def _checkpoint_catalogue(self, shard: Shard) -> None:

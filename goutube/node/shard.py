@@ -125,6 +125,11 @@ class Shard:
         stream = self.catalogue.by_name.get(waiting.stream_name)
         return Reply(waiting.token, stream.info() if stream is not None else None)
 
+    @property
+    def behind(self) -> int:
+        """How many entries the next start would have to fold behind the catalogue's checkpoint."""
+        return self.catalogue.applied_index - self.log.checkpoint_index
+
     def status(self) -> ShardStatus:
         """What the shard is doing."""
         log = self.log

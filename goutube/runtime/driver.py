@@ -77,6 +77,7 @@ class Driver:
         self._reads_refused = False
         self._known_healthy = True
         self._failed = False
+        self._stopped = False
 
     def start(self) -> None:
         """Begin to drive; call it on the event loop, before the first ``call``."""
@@ -178,6 +179,7 @@ class Driver:
             await self._until(lambda: self._node.drained or not self.healthy)
         if self._timer is not None:
             self._timer.cancel()
+        self._stopped = True
         self._jobs.detach()
         await self._loop.run_in_executor(None, self._jobs.close)
 
@@ -200,7 +202,7 @@ class Driver:
 
     def _turn(self) -> None:
         self._turn_due = False
-        if not self._failed:
+        if not self._failed and not self._stopped:
             self._guard(self._work)
         if self._turned is not None and not self._turned.done():
             self._turned.set_result(None)

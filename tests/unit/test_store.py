@@ -323,3 +323,17 @@ def test_jobs_are_of_the_kinds_that_a_driver_knows():
     world.round()
     assert all(isinstance(j, WriteGroup | WriteSegment | SyncFile | Call) for j in world.pending)
     assert isinstance(Append, type)
+
+
+def test_a_drain_after_a_crash_ends_only_when_the_catalogues_are_written():
+    """The journal is clean after recovery, yet there is work left; afterwards there is none."""
+    world = World()
+    world.call(append("a", b"x"))
+    again = world.restart()
+    again.settle()
+    again.node.drain()
+    assert not again.node.drained
+    again.settle()
+    assert again.node.drained
+    assert again.node.ready().jobs == []
+    assert any(name.endswith("checkpoint") for name in again.disk.names)
