@@ -5,10 +5,10 @@ SOURCES := goutube tests bench setup.py
 # Some tools start others by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup build debug format check stubs test crash slow fuzz sanitize proto wheel pages bench bare clean
+.PHONY: setup build debug format check stubs test crash slow sanitize proto wheel pages bench bare clean
 
 setup:      ## everything that a developer needs, in .venv/
-	./dev setup test lint proto build
+	./dev setup test lint proto build fuzz
 build:      ## the kernels, in place
 	$(BIN)/python setup.py -q build_ext --inplace
 debug:      ## the kernels with bounds checks and C assertions
@@ -29,10 +29,14 @@ stubs:      ## do the stubs say what the compiled modules are?
 	$(BIN)/python -m mypy.stubtest $(KERNELS:%=goutube._native.%)
 test:
 	./dev test
-crash:      ## kill -9 under load, 200 times
-	$(BIN)/python -m pytest tests/crash -m crash
+crash:      ## kill -9 under load
+	$(BIN)/python -m pytest -m crash
 slow:       ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+sanitize:   ## the kernels' tests and fuzzers under AddressSanitizer and UBSan
+	.ci/sanitize
+bench:      ## timings; --benchmark-autosave keeps them
+	$(BIN)/python -m pytest bench --benchmark-enable --benchmark-only -p no:randomly
 pages:      ## print ERRORS, CONFIGURATION and METRICS from the code
 	$(BIN)/python -m tests.house.pages
 proto:      ## the message classes, from goutube/api/proto

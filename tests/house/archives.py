@@ -84,4 +84,4 @@ def directory_faults(directory: Path) -> list[str]:
 
 if __name__ == "__main__":
     FAULTS = directory_faults(Path(sys.argv[1]))
-    sys.exit("\n".join(FAULTS))
+    sys.exit("\n".join(FAULTS) or None)
