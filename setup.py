@@ -16,6 +16,7 @@ PROFILES = {
     "release": (["-O3", "-g0"], UNCHECKED),
     "debug": (["-O0", "-g3", "-UNDEBUG"], CHECKED),
     "sanitize": (["-O1", "-g", *SANITIZERS], UNCHECKED),
+    "fuzz": (["-O1", "-g", *SANITIZERS, "-fsanitize=fuzzer-no-link"], UNCHECKED),  # CC=clang
 }
 
 profile = os.environ.get("GOUTUBE_BUILD", "release")
@@ -38,7 +39,7 @@ setup(
                 include_dirs=["csrc"],
                 depends=sorted(map(str, Path("csrc").glob("*.h"))),
                 extra_compile_args=[*flags, "-Wall", "-fvisibility=hidden"],
-                extra_link_args=["-pthread", *(flag for flag in flags if flag in SANITIZERS)],
+                extra_link_args=["-pthread", *(SANITIZERS if profile == "sanitize" else [])],
             )
             for name in KERNELS
         ],

@@ -1,0 +1,85 @@
+"""Every fuzzer for a while, on kernels that tell libFuzzer which of their branches an input took.
+
+They are built by clang with its sanitizers into ``build/fuzz``; the kernels in place stay as they are.
+``GOUTUBE_FUZZ_SECONDS`` is how long each fuzzer runs, 10 by default.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import site
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FUZZERS = sorted(path.stem for path in Path(__file__).parent.glob("fuzz_*.py"))
+
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture(scope="module")
+def package() -> Path:
+    """A copy of the package with its kernels instrumented; only what changed is made anew."""
+    pytest.importorskip("atheris")
+    if shutil.which("clang") is None:
+        pytest.skip("fuzzing needs clang (Debian: apt-get install clang)")
+    folders = ["--build-base=build/fuzz", "--build-lib=build/fuzz/lib"]
+    subprocess.run(
+        [sys.executable, "setup.py", "-q", "build", *folders],
+        cwd=ROOT,
+        env=os.environ | {"GOUTUBE_BUILD": "fuzz", "CC": "clang"},
+        check=True,
+        capture_output=True,
+    )
+    return ROOT / "build" / "fuzz" / "lib"
+
+
+def _run(arguments: list[str], package: Path) -> subprocess.CompletedProcess[str]:
+    """Python with libFuzzer and the sanitizers before everything else; the first finding ends it."""
+    runtime = Path(site.getsitepackages()[0]) / "asan_with_fuzzer.so"  # atheris brings it
+    environment = {
+        "LD_PRELOAD": str(runtime),
+        "PYTHONPATH": f"{package}:{ROOT}",
+        "PYTHONMALLOC": "malloc",  # its own allocator would hide what runs past a buffer
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    }
+    return subprocess.run(
+        [sys.executable, "-P", *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("name", FUZZERS)
+def test_fuzzer(name, package, tmp_path):
+    """No input that a fuzzer finds in its time breaks a kernel or divides it from its twin."""
+    seconds = os.environ.get("GOUTUBE_FUZZ_SECONDS", "10")
+    options = [f"-max_total_time={seconds}", f"-artifact_prefix={tmp_path}/", "-timeout=20"]
+    run = _run(["-m", f"tests.fuzz.{name}", *options], package)
+    assert run.returncode == 0, run.stderr[-6000:]
+    assert "inline 8-bit counters" in run.stderr
+    assert "Done" in run.stderr
+
+
+def test_an_overrun_is_noticed(package):
+    """A read one byte past a buffer ends the process with a report: the sanitizer is there."""
+    code = (
+        "import ctypes\n"
+        "from goutube import _native\n"
+        f"assert _native.__file__.startswith({str(package)!r})\n"
+        "memory = ctypes.CDLL(None).malloc\n"
+        "memory.restype = ctypes.c_void_p\n"
+        "buffer = (ctypes.c_char * 101).from_address(memory(100))\n"
+        "_native.crc32c(buffer)\n"
+    )
+    run = _run(["-c", code], package)
+    assert run.returncode != 0
+    assert "heap-buffer-overflow" in run.stderr
