@@ -6,6 +6,10 @@ import sys
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
