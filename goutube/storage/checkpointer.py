@@ -10,7 +10,7 @@ from __future__ import annotations
 from goutube.ports import Call, Disk, Outcome
 from goutube.storage.hard_state import write_hard_state
 from goutube.storage.journal import Superblock
-from goutube.storage.segment import Segment, shard_directory
+from goutube.storage.segment import Segment, remove_segment_file, shard_directory
 from goutube.storage.shard_log import ShardLog
 from goutube.storage.store import Store
 
@@ -75,7 +75,8 @@ class Checkpointer:
         self._waiting = {
             shard: (log, log.queued_index) for shard, log in store.take_unsynced().items()
         }
-        self._garbage = [segment for log in store.logs for segment in log.hidden]
+        # A truncation that is only staged has hidden nothing yet that a crash would not bring back.
+        self._garbage = [s for log in store.logs if not log.staged for s in log.hidden]
         self._sync_written()
 
     def _sync_written(self) -> None:
@@ -109,7 +110,7 @@ class Checkpointer:
                 write_hard_state(disk, shard_directory(log.shard), state)
             journal.write_superblock(target)
             for segment in garbage:
-                _remove_segment(disk, segment)
+                remove_segment_file(disk, segment)
 
         def then(outcome: Outcome) -> None:
             self._target = None
@@ -124,10 +125,3 @@ class Checkpointer:
             self._store.stats.checkpoints += 1
 
         self._store.start(lambda ticket: Call(ticket, finish), then)
-
-
-def _remove_segment(disk: Disk, segment: Segment) -> None:
-    """Remove a segment and its index; its bytes stay readable for whoever has the file open."""
-    disk.remove(segment.index_path)
-    disk.remove(segment.path)
-    disk.sync_directory(shard_directory(segment.header.shard))

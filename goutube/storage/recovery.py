@@ -1,9 +1,10 @@
 """Opening a data directory: found it or recover it, and prove what is there before anyone uses it.
 
 Replay brings the journal's groups back into the segments; then each shard's segments are read up to
-the first entry that is not whole. What lies at or below a durable mark was acknowledged: if it is
-not whole it is damage, which is never cut. What lies above the marks never was: it is kept while it
-is whole, and cut from there on. Everything that was found is synced before it is trusted.
+their durable marks. What lies at or below a mark may have been acknowledged: if it is not whole it
+is damage, which is never cut. What lies above it never was, whole or torn: it is cut. What replay
+wrote is synced and the journal begins anew, so that no group of an earlier life is ever replayed
+over entries of a later one.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from goutube.storage.identity import (
     read_identity,
     read_registry,
 )
-from goutube.storage.journal import DurableMark, Journal, create_journal, open_journal
-from goutube.storage.segment import shard_directory
+from goutube.storage.journal import DurableMark, create_journal, open_journal
+from goutube.storage.segment import remove_segment_file, shard_directory
 from goutube.storage.shard_log import RecordKind, ShardLog
 from goutube.storage.shard_recovery import RecoveredShard, recover_shard
 from goutube.storage.store import Store
@@ -97,7 +98,7 @@ def open_store(
         file.close()
     shards = _recover_shards(disk, entropy, config, identity, replay)
     store = Store(config, identity, journal, [shard.log for shard in shards])
-    _make_durable(disk, store, journal)
+    _begin_anew(disk, store)
     return OpenedStore(store, shards, founded)
 
 
@@ -215,17 +216,19 @@ def _check_hard_state(log: ShardLog) -> None:
         )
 
 
-def _make_durable(disk: Disk, store: Store, journal: Journal) -> None:
-    """Sync what was found, so that it can be trusted, and begin with an empty journal."""
+def _begin_anew(disk: Disk, store: Store) -> None:
+    """Empty the journal: all of it is in synced segments. Then remove what it no longer names."""
     for log in store.logs:
-        for segment in log.segments:
-            if segment.file is not None and not segment.sealed:
-                segment.file.sync()
         if log.segments:
             store.resume(log)
         if log.hard_state != log.stored_hard_state:
             write_hard_state(disk, shard_directory(log.shard), log.hard_state)
             log.stored_hard_state = log.hard_state
+    journal = store.journal
     superblock = journal.next_superblock(store.marks())
     journal.write_superblock(superblock)
     journal.superblock = superblock
+    for log in store.logs:
+        for segment in log.hidden:
+            remove_segment_file(disk, segment)
+        log.hidden.clear()

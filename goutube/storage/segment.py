@@ -168,3 +168,10 @@ def seal_segment_file(disk: Disk, segment: Segment, terms: list[tuple[int, int]]
         file.close()
     disk.rename(temporary, path)
     disk.sync_directory(shard_directory(about.shard))
+
+
+def remove_segment_file(disk: Disk, segment: Segment) -> None:
+    """Remove a segment and its index; its bytes stay readable for whoever has the file open."""
+    disk.remove(segment.index_path)
+    disk.remove(segment.path)
+    disk.sync_directory(shard_directory(segment.header.shard))

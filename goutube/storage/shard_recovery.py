@@ -97,19 +97,19 @@ def recover_shard(disk: Disk, log: ShardLog, mark: DurableMark | None) -> Recove
     if recovered.checkpoint is not None:
         log.checkpoint_index = recovered.checkpoint.index
     log.generation = mark.generation if mark else 0
-    names = _chain(disk, log)
+    durable = mark.index if mark else 0
+    names = _chain(disk, log, durable)
     for place, name in enumerate(names):
-        limit = names[place + 1].first_index - 1 if place + 1 < len(names) else _EVERY_INDEX
+        last = place + 1 == len(names)
+        limit = durable if last else min(durable, names[place + 1].first_index - 1)
         header = _read_header(disk, log, name)
         if place == 0:
             _begin(recovered, header)
         _check_link(recovered, header)
-        _recover_segment(disk, recovered, header, limit, mark.index if mark else 0)
+        _recover_segment(disk, recovered, header, limit, last=last)
     log.durable_index = log.written_index = log.queued_index = log.last_index
-    if mark is not None and log.last_index < mark.index:
-        _note_damage(
-            recovered, Damage(shard_directory(log.shard), 0, log.last_index + 1, mark.index)
-        )
+    if log.last_index < durable:
+        _note_damage(recovered, Damage(shard_directory(log.shard), 0, log.last_index + 1, durable))
     return recovered
 
 
@@ -124,23 +124,28 @@ def _begin(recovered: RecoveredShard, header: SegmentHeader) -> None:
         log.note_term(header.previous_index, header.previous_term)
 
 
-def _chain(disk: Disk, log: ShardLog) -> list[SegmentName]:
-    """The segments that make up the log, in order; what a truncation hid is removed."""
-    directory = shard_directory(log.shard)
-    names = [n for n in map(SegmentName.parse, disk.list(directory)) if n is not None]
+def _chain(disk: Disk, log: ShardLog, durable: int) -> list[SegmentName]:
+    """The segments that make up the log, in order.
+
+    The others are put aside to be removed: what a truncation hid, and what was begun behind entries
+    that were never durable.
+    """
+    files = disk.list(shard_directory(log.shard))
+    names = [name for name in map(SegmentName.parse, files) if name is not None]
     chain: list[SegmentName] = []
-    hidden = [name for name in names if name.generation > log.generation]
-    named = [name for name in names if name.generation <= log.generation]
+    named = [n for n in names if n.generation <= log.generation and n.first_index <= durable + 1]
+    hidden = [name for name in names if name not in named]
     for name in sorted(named, key=lambda n: (n.generation, n.first_index)):
         while chain and chain[-1].first_index >= name.first_index:
             hidden.append(chain.pop())
         chain.append(name)
-    for name in hidden:
-        disk.remove(f"{directory}/{name.index_name}")
-        disk.remove(f"{directory}/{name.file_name}")
-    if hidden:
-        disk.sync_directory(directory)
+    log.hidden = [_hidden_segment(log, name) for name in hidden]
     return chain
+
+
+def _hidden_segment(log: ShardLog, name: SegmentName) -> Segment:
+    header = SegmentHeader(log.shard, log.replica, name, 0, 0, 0, bytes(16))
+    return Segment(header, ActiveIndex(), SEGMENT_HEADER_BYTES, 0, sealed=True)
 
 
 def _read_header(disk: Disk, log: ShardLog, name: SegmentName) -> SegmentHeader:
@@ -177,16 +182,17 @@ def _note_damage(recovered: RecoveredShard, damage: Damage) -> None:
 
 
 def _recover_segment(
-    disk: Disk, recovered: RecoveredShard, header: SegmentHeader, limit: int, mark: int
+    disk: Disk, recovered: RecoveredShard, header: SegmentHeader, limit: int, *, last: bool
 ) -> None:
+    """Take in a segment's entries up to index ``limit``: those behind were never acknowledged."""
     log = recovered.log
     segment = Segment(header, ActiveIndex(), SEGMENT_HEADER_BYTES, log.last_index)
     file = disk.open(segment.path)
     segment.file, segment.reserved = file, file.size()
     log.segments.append(segment)
     content = file.map()
-    sealed = _sealed_index(disk, segment)
-    if sealed is not None and sealed.about.last_index <= limit:
+    sealed = _sealed_index(disk, segment, limit)
+    if sealed is not None:
         for first, term in sealed.about.terms:
             log.note_term(first, term)
         log.last_index = segment.last_index = sealed.about.last_index
@@ -195,24 +201,35 @@ def _recover_segment(
         if log.last_index > log.checkpoint_index:
             recovered.add_scan(content, _headers_of(content, header))
         return
-    headers = _scan(recovered, segment, content, limit, mark)
+    headers = _scan(recovered, segment, content, limit)
     assert isinstance(segment.index, ActiveIndex)
     for entry in headers:
         log.note_term(entry.index, entry.term)
         segment.index.add_header(entry)
     segment.last_index = log.last_index
-    segment.full = limit != _EVERY_INDEX
+    segment.full = not last
+    segment.unsynced = True
+    if last:
+        recovered.torn_bytes += _torn_bytes(content, segment.size)
     recovered.add_scan(content, headers)
 
 
-def _sealed_index(disk: Disk, segment: Segment) -> SealedIndex | None:
-    """The segment's index if it was sealed; a bad one is made anew from the segment."""
+def _sealed_index(disk: Disk, segment: Segment, limit: int) -> SealedIndex | None:
+    """The segment's index if it was sealed; a bad one is made anew from the segment.
+
+    One that tells of entries behind ``limit`` goes: others will stand in their places.
+    """
     if not disk.exists(segment.index_path):
         return None
     try:
-        return read_index(disk, segment.index_path)
+        index = read_index(disk, segment.index_path)
     except CorruptionError:
         return None
+    if index.about.last_index <= limit:
+        return index
+    disk.remove(segment.index_path)
+    disk.sync_directory(shard_directory(segment.header.shard))
+    return None
 
 
 def _headers_of(content: memoryview, header: SegmentHeader) -> list[EntryHeader]:
@@ -229,35 +246,39 @@ def _headers_of(content: memoryview, header: SegmentHeader) -> list[EntryHeader]
 
 
 def _scan(
-    recovered: RecoveredShard, segment: Segment, content: memoryview, limit: int, mark: int
+    recovered: RecoveredShard, segment: Segment, content: memoryview, limit: int
 ) -> list[EntryHeader]:
-    """The whole entries of a segment that was not sealed; sets its size to where they end."""
+    """The entries of a segment that was not sealed, up to ``limit``; sets its size to their end.
+
+    Payloads are not verified: they were when they were acknowledged, and every read does it again.
+    """
     salt = segment.header.salt
     found: list[EntryHeader] = []
     next_index, term = segment.header.name.first_index, segment.header.previous_term
     position = SEGMENT_HEADER_BYTES
-    while True:
-        scan = scan_entries(content, position, salt, next_index, term, mark + 1)
+    while next_index <= limit:
+        scan = scan_entries(content, position, salt, next_index, term, _EVERY_INDEX)
         found += _up_to(scan, limit)
         if found:
             next_index, term = found[-1].index + 1, found[-1].term
-        segment.size = found[-1].position + found[-1].entry_bytes if found else position
-        if next_index > min(mark, limit):
+        if next_index > limit:
             break
-        # Entries up to the mark were durable: look behind the damage for the next good one.
+        # Entries up to the limit were durable: look behind the damage for the next good one.
         position = find_entry(content, scan.position, salt, next_index + 1)
         if position < 0:
             break
         good_index = _INDEX.unpack_from(content, position + _INDEX_AT)[0]
+        if good_index > limit:
+            break
         _note_damage(recovered, Damage(segment.path, scan.position, next_index, good_index - 1))
         next_index = good_index
-    if limit == _EVERY_INDEX and next_index > mark:
-        recovered.torn_bytes += _torn_bytes(content, segment.size)
+    if found:
+        segment.size = found[-1].position + found[-1].entry_bytes
     return found
 
 
 def _up_to(scan: EntryScan, limit: int) -> list[EntryHeader]:
-    """The entries that the next generation does not hide."""
+    """The entries that are durable and that the next generation does not hide."""
     if not scan.headers or scan.headers[-1].index <= limit:
         return scan.headers
     return [header for header in scan.headers if header.index <= limit]

@@ -131,8 +131,9 @@ class Store:
         self._staged[log.shard] = log
 
     def resume(self, log: ShardLog) -> None:
-        """Go on with what the last life of the process left to do for a log, sealing above all."""
+        """Go on with what the last life of the process left to do for a log: sync and seal."""
         self._queued[log.shard] = log
+        self._unsynced[log.shard] = log
 
     def _route_bulk(self) -> None:
         """Send what is too much for the journal straight to its segment."""

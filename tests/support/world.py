@@ -8,7 +8,7 @@ from itertools import count
 from goutube import ports
 from goutube._native import complete_group, join_records, read_run
 from goutube.model import Batch
-from goutube.node import Append, NodeOptions, Reply, open_node
+from goutube.node import Append, ListStreams, NodeOptions, Reply, open_node
 from goutube.storage import small_storage
 from tests.support.memory_disk import MemoryDisk
 
@@ -124,6 +124,10 @@ class World:
         if reply.error is not None:
             raise reply.error
         return reply.result
+
+    def streams(self):
+        """Every stream there is."""
+        return self.call(ListStreams("", "", 1000)).streams
 
     def drain(self) -> None:
         self.node.drain()

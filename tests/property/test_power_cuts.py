@@ -1,0 +1,202 @@
+"""Power cuts and kills at any moment, many lives in a row: what was acknowledged is there."""
+
+import os
+import random
+
+import pytest
+
+from goutube.errors import GoutubeError
+from goutube.model import ProducerStamp
+from goutube.node import AtOffset, DeleteStream, Read, SealStream, TrimStream
+from tests.support.memory_disk import MemoryDisk, PowerCutError
+from tests.support.world import World, append
+
+SEEDS = int(os.environ.get("GOUTUBE_POWER_CUT_SEEDS", "60"))
+NAMES = [f"s{n}" for n in range(5)]
+
+
+class Model:
+    """What clients know: acknowledged bytes by stream, and what they do not know the fate of."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, bytes] = {}
+        self.start: dict[str, int] = {}
+        self.sealed: set[str] = set()
+        self.sent: dict[int, tuple[str, str, bytes]] = {}
+        self.doubtful: dict[str, list[tuple[str, bytes]]] = {}
+
+    def acknowledge(self, token: int, offset: int | None) -> None:
+        kind, name, data = self.sent.pop(token)
+        have = self.content.get(name, b"")
+        if kind == "append":
+            assert offset == len(have), f"{name}: told {offset}, ends at {len(have)}"
+            self.content[name] = have + data
+        elif kind == "seal":
+            self.sealed.add(name)
+        elif kind == "trim":
+            self.start[name] = max(self.start.get(name, 0), int.from_bytes(data, "big"))
+        elif kind == "delete":
+            self.forget(name)
+
+    def forget(self, name: str) -> None:
+        self.content.pop(name, None)
+        self.start.pop(name, None)
+        self.sealed.discard(name)
+
+    def lose_track(self) -> None:
+        """The node died: whatever was under way may have happened, in the order of sending."""
+        for kind, name, data in self.sent.values():
+            self.doubtful.setdefault(name, []).append((kind, data))
+        self.sent.clear()
+
+
+def possible(model: Model, name: str) -> list[tuple[bytes | None, int, bool]]:
+    """The states that a stream may be in: acknowledged, plus a prefix of what is in doubt."""
+    content, start = model.content.get(name), model.start.get(name, 0)
+    sealed = name in model.sealed
+    states = [(content, start, sealed)]
+    for kind, data in model.doubtful.get(name, []):
+        if kind == "delete":
+            content, start, sealed = None, 0, False
+        elif kind == "append" and not sealed:
+            content = (content or b"") + data
+        elif kind == "seal" and content is not None:
+            sealed = True
+        elif kind == "trim" and content is not None:
+            start = max(start, min(int.from_bytes(data, "big"), len(content)))
+        states.append((content, start, sealed))
+    return states
+
+
+def read_back(world: World, name: str) -> tuple[bytes | None, int, bool]:
+    """A stream as it is: its bytes from its start on, where that is, whether it is sealed."""
+    info = next((i for i in world.streams() if i.name == name), None)
+    if info is None:
+        return None, 0, False
+    content, offset = b"", info.start_offset
+    while offset < info.end_offset:
+        answer = world.call(Read(name, 0, AtOffset(offset), None, 1 << 15, False, False))
+        assert answer.offset == offset
+        content, offset = content + answer.data, answer.next_offset
+    return content, info.start_offset, info.sealed
+
+
+def check(world: World, model: Model) -> None:
+    """Every stream is in a state that it may be in; from now on that is what is known."""
+    for name in NAMES:
+        content, start, sealed = read_back(world, name)
+        matches = [
+            state
+            for state in possible(model, name)
+            if (state[0] is None) == (content is None)
+            and (
+                state[0] is None
+                or (state[0][state[1] :], state[1], state[2]) == (content, start, sealed)
+            )
+        ]
+        assert matches, f"{name}: found {len(content or b'')} bytes from {start}, sealed {sealed}"
+        model.doubtful.pop(name, None)
+        model.forget(name)
+        if content is not None:
+            model.content[name] = matches[-1][0]
+            model.start[name] = start
+            if sealed:
+                model.sealed.add(name)
+
+
+def load(world: World, model: Model, chance: random.Random, rounds: int) -> None:
+    """Random commands, jobs ending in random order, answers noted as they come."""
+    for _ in range(rounds):
+        for _ in range(chance.randint(0, 4)):
+            send(world, model, chance)
+        world.round()
+        for _ in range(chance.randint(0, 5)):
+            if world.pending:
+                world.run_one(chance.randrange(len(world.pending)))
+                world.round()
+        note_replies(world, model)
+        world.clock.now_ms += chance.choice([0, 1, 100, 3000])
+
+
+def send(world: World, model: Model, chance: random.Random) -> None:
+    name = chance.choice(NAMES)
+    kind = chance.choices(["append", "trim", "seal", "delete"], [30, 3, 0.3, 0.5])[0]
+    data = b""
+    if kind == "append":
+        data = chance.randbytes(chance.choice([1, 40, 700, 3000, 9000, 30_000, 70_000]))
+        command = append(name, data)
+    elif kind == "trim":
+        before = chance.randint(0, len(model.content.get(name, b"")))
+        data = before.to_bytes(8, "big")
+        command = TrimStream(name, 0, before)
+    elif kind == "seal":
+        command = SealStream(name, 0)
+    else:
+        command = DeleteStream(name, 0)
+    model.sent[world.submit(command)] = (kind, name, data)
+
+
+def note_replies(world: World, model: Model) -> None:
+    for token in sorted(world.replies):
+        reply = world.replies.pop(token)
+        if reply.error is not None:
+            assert isinstance(reply.error, GoutubeError)
+            del model.sent[token]
+        else:
+            model.acknowledge(token, getattr(reply.result, "offset", None))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_many_lives(seed):
+    """Twelve lives on one disk, each ended by a cut in the middle of an operation or by kill -9."""
+    chance = random.Random(seed)
+    disk, model = MemoryDisk(), Model()
+    for life in range(12):
+        disk.cut_at = disk.steps + chance.randint(1, 400) if chance.random() < 0.8 else None
+        try:
+            world = World(disk, seed=seed * 100 + life)
+            check(world, model)
+            load(world, model, chance, chance.randint(1, 40))
+            if chance.random() < 0.3:
+                world.drain()
+                note_replies(world, model)
+        except PowerCutError:
+            pass
+        model.lose_track()
+        disk = disk.power_cut(chance) if chance.random() < 0.7 else disk.crash()
+    world = World(disk, seed=seed * 100 + 99)
+    check(world, model)
+    assert [log.fault for log in world.node.store.logs] == [""] * 4
+
+
+def test_a_retry_after_any_cut_is_appended_once():
+    """A producer that repeats its batch after a cut at every step ends with it there once."""
+    whole = World()
+    stamps = [ProducerStamp(b"p" * 16, 0, number) for number in range(4)]
+    before = whole.disk.steps
+    for stamp in stamps:
+        whole.call(append("a", b"%d" % stamp.sequence * 900, producer=stamp))
+    for cut in range(before, whole.disk.steps):
+        disk = MemoryDisk()
+        world = World(disk)
+        disk.cut_at = cut
+        try:
+            for stamp in stamps:
+                world.call(append("a", b"%d" % stamp.sequence * 900, producer=stamp))
+        except PowerCutError:
+            pass
+        again = World(disk.power_cut(random.Random(cut)))
+        for stamp in stamps:
+            result = again.call(append("a", b"%d" % stamp.sequence * 900, producer=stamp))
+            assert result.offset == 900 * stamp.sequence
+        assert read_back(again, "a")[0] == b"".join(b"%d" % n * 900 for n in range(4))
+
+
+def test_an_acknowledgement_before_the_sync_is_caught(monkeypatch):
+    """The test of the test: a store that skips its syncs loses acknowledged bytes, and it shows."""
+    from tests.support import memory_disk
+
+    monkeypatch.setattr(memory_disk.MemoryFile, "sync", lambda self: None)
+    with pytest.raises((AssertionError, GoutubeError)):
+        for seed in range(20):
+            test_many_lives(seed)
