@@ -5,7 +5,7 @@ SOURCES := goutube tests bench setup.py
 # Some tools start others by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup build debug format check stubs test crash slow sanitize proto wheel pages bench bare clean
+.PHONY: setup build debug format check stubs test crash slow sanitize fuzz proto wheel pages bench bare clean
 
 setup:      ## everything that a developer needs, in .venv/
 	./dev setup test lint proto build fuzz
@@ -33,8 +33,10 @@ crash:      ## kill -9 under load
 	$(BIN)/python -m pytest -m crash
 slow:       ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
-sanitize:   ## the kernels' tests and fuzzers under AddressSanitizer and UBSan
+sanitize:   ## the kernels' tests under AddressSanitizer and UBSan
 	.ci/sanitize
+fuzz:       ## coverage-guided, for GOUTUBE_FUZZ_SECONDS each; needs clang
+	$(BIN)/python -m pytest tests/fuzz -m fuzz
 bench:      ## timings; --benchmark-autosave keeps them
 	$(BIN)/python -m pytest bench --benchmark-enable --benchmark-only -p no:randomly
 pages:      ## print ERRORS, CONFIGURATION and METRICS from the code

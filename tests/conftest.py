@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from ipaddress import ip_address
 
 import pytest
+import structlog
 from hypothesis import settings
 
 settings.register_profile("house", deadline=None)  # a busy machine is no fault of the code
@@ -26,6 +28,12 @@ def pytest_report_header() -> list[str]:
     from goutube._native import CPU_PATH  # noqa: PLC0415 - after pytest_configure has looked
 
     return [f"goutube: kernels built, CRC-32C path {CPU_PATH}"]
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> None:
+    """Servers within the tests' own process log nothing; a test of the logs sets them up itself."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def _keep_to_loopback(event: str, arguments: tuple[object, ...]) -> None:

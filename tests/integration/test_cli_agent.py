@@ -30,7 +30,7 @@ class Node:
         self.process = subprocess.Popen([*GOUTUBE, "agent", *words, *more], stderr=subprocess.PIPE)
         events = map(json.loads, self.process.stderr)
         self.address = next(e["rpc_address"] for e in events if e["event"] == "agent_ready")
-        self.environ = {**os.environ, "GOUTUBE_SERVER": self.address}
+        self.environ = {**os.environ, "GOUTUBE_SERVER": self.address, "TERM": "xterm"}
         self.environ.pop("PYTHONUNBUFFERED", None)  # what users do not set must not be needed
         self.drain = threading.Thread(target=self.process.stderr.read)
         self.drain.start()
