@@ -17,7 +17,6 @@ from goutube.node.control import decode_properties, split_create, trim_target
 from goutube.storage import FLAG_CREATES, FLAG_SEALS, EntryKind
 
 _WINDOW_ROW: Final = struct.Struct("<QIIQ")
-_ABSENT: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,13 +245,16 @@ class Tail:
         self._streams: dict[int, Stream] = {}
         self._touched: dict[int, int] = {}
         """Stream id -> index of the last entry that changed it."""
-        self._names: dict[str, Stream | None] = {}
+        self._names: dict[str, Stream] = {}
+        """The newest stream of a name; one that is being deleted stands in ``_deleted``, too."""
+        self._deleted: set[int] = set()
 
     def find(self, name: str) -> Stream | None:
         """The stream of a name; None where there will be none."""
-        if name in self._names:
-            return self._names[name]
-        return self.base.by_name.get(name)
+        stream = self._names.get(name)
+        if stream is None:
+            return self.base.by_name.get(name)
+        return None if stream.stream_id in self._deleted else stream
 
     def propose(self, change: Change) -> None:
         """Fold in an entry that has been appended to the log."""
@@ -269,8 +271,8 @@ class Tail:
         stream = self._streams.pop(stream_id, None)
         if stream is None:
             return
-        named = self._names.get(stream.name, _ABSENT)
-        if named is stream or (named is None and change.kind == EntryKind.DELETE):
+        self._deleted.discard(stream_id)
+        if self._names.get(stream.name) is stream:
             del self._names[stream.name]
 
     def writable(self, stream_id: int) -> Stream | None:
@@ -291,7 +293,7 @@ class Tail:
 
     def remove(self, stream: Stream) -> None:
         """Hide a stream that is being deleted."""
-        self._names[stream.name] = None
+        self._deleted.add(stream.stream_id)
 
     def used(self, stream: Stream, producer_id: bytes, stamp: int) -> None:
         """Nothing to do: what is forgotten is decided when entries are committed."""

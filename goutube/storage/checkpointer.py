@@ -82,7 +82,7 @@ class Checkpointer:
     def _sync_written(self) -> None:
         """Sync the segments of every log that has caught up with what the checkpoint covers."""
         for shard, (log, index) in list(self._waiting.items()):
-            if log.written_index < min(index, log.last_index) or log.created:
+            if log.written_index < min(index, log.last_index) or log.unmade:
                 continue
             del self._waiting[shard]
             for segment in log.hidden + log.segments:

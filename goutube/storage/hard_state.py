@@ -55,8 +55,8 @@ def write_hard_state(disk: Disk, directory: str, state: HardState) -> None:
         file.sync()
     finally:
         file.close()
-    if fresh:
-        disk.sync_directory(directory)
+    # Also where the file was there: its maker may have been killed before its name was durable.
+    disk.sync_directory(directory)
 
 
 def read_hard_state(disk: Disk, directory: str) -> HardState | None:

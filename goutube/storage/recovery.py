@@ -167,10 +167,14 @@ def _replay_record(disk: Disk, replay: _Replay, record: JournalRecord, body: mem
 def _ensure_segment(disk: Disk, shard: int, path: str, header: memoryview) -> None:
     """Make the file of a segment whose creation is durable in the journal, if it is not there."""
     if disk.exists(path):
-        file = disk.open(path, write=False)
+        file = disk.open(path)
         same = file.read(0, len(header)) == bytes(header)
+        if same:
+            file.sync()
         file.close()
         if same:
+            # Whoever made it may have been killed before its name was durable.
+            disk.sync_directory(shard_directory(shard))
             return
         disk.remove(path)
     disk.make_directory("shards")
@@ -200,9 +204,11 @@ def _recover_shards(
             shards.append(RecoveredShard(log))
             continue
         state = read_hard_state(disk, shard_directory(shard)) if present else None
-        if state is not None:
+        if shard in replay.hard_states:
+            # The file may show a newer state that was never synced: it counts as not stored.
+            log.hard_state = replay.hard_states[shard]
+        elif state is not None:
             log.hard_state = log.stored_hard_state = state
-        log.hard_state = replay.hard_states.get(shard, log.hard_state)
         shards.append(recover_shard(disk, log, mark))
         _check_hard_state(log)
     return shards

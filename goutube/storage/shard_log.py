@@ -263,6 +263,20 @@ class ShardLog:
         self.staged.append(StagedRecord(RecordKind.SEGMENT_CREATED, header.name, header.encode()))
         return segment
 
+    def unsealed(self) -> list[Segment]:
+        """The segments that may have something left to do, oldest first."""
+        found: list[Segment] = []
+        for segment in reversed(self.segments):
+            if segment.sealed:
+                break  # writes go in order; those before it are sealed, or being sealed
+            found.append(segment)
+        return found[::-1]
+
+    @property
+    def unmade(self) -> bool:
+        """Whether a segment's file is being made: until it is, the journal alone knows of it."""
+        return any(s.file is None and s not in self.created for s in self.unsealed())
+
     # Durability, told by the store
 
     def take_staged(self) -> list[StagedEntries | StagedRecord]:

@@ -127,13 +127,12 @@ def _begin(recovered: RecoveredShard, header: SegmentHeader) -> None:
 def _chain(disk: Disk, log: ShardLog, durable: int) -> list[SegmentName]:
     """The segments that make up the log, in order.
 
-    The others are put aside to be removed: what a truncation hid, and what was begun behind entries
-    that were never durable.
+    The others are put aside to be removed: what a truncation hid, and what holds nothing durable.
     """
     files = disk.list(shard_directory(log.shard))
     names = [name for name in map(SegmentName.parse, files) if name is not None]
     chain: list[SegmentName] = []
-    named = [n for n in names if n.generation <= log.generation and n.first_index <= durable + 1]
+    named = [n for n in names if n.generation <= log.generation and n.first_index <= durable]
     hidden = [name for name in names if name not in named]
     for name in sorted(named, key=lambda n: (n.generation, n.first_index)):
         while chain and chain[-1].first_index >= name.first_index:

@@ -269,17 +269,16 @@ class Store:
     def _write_segment(self, log: ShardLog) -> None:
         """Start the next write of a log: all that is queued for its oldest unfinished segment."""
         waiting = False
-        for segment in log.hidden + log.segments:
-            if segment.sealed:
-                continue
+        for segment in log.unsealed():
             if segment.in_flight or (segment.queue and segment.file is None):
                 return
             if segment.queue:
                 self._write_queue(log, segment)
                 return
-            if segment.full and not segment.sealing and segment.file is not None:
+            # Entries that have their place here may still be staged: full is not yet written.
+            if segment.full and segment.last_index <= log.written_index and not segment.sealing:
                 self._seal(log, segment)
-            waiting = waiting or segment.file is None
+            waiting = waiting or segment.file is None or segment.full
         if not waiting:
             self._queued.pop(log.shard, None)
 

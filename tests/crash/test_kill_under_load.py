@@ -20,6 +20,8 @@ SEED = int(os.environ.get("GOUTUBE_CRASH_SEED", "20261123"))
 WRITERS = 6
 HEAD = struct.Struct("<4sIII")
 """Of every append: a tag, its writer, its number, the length of what follows."""
+BULK = 1 << 20
+"""The largest append that is one batch, whole or not there; with its header too much for the journal."""
 RESTART_SECONDS_MAX = 2.0
 """For the median: one start may meet a machine that is busy with something else."""
 
@@ -30,10 +32,7 @@ class Writer(threading.Thread):
     def __init__(self, address: str, number: int, stop: threading.Event) -> None:
         super().__init__(daemon=True)
         self.address, self.number, self.stop = address, number, stop
-        # Two writers share a stream, whose appends are one batch each; the last two have their own,
-        # and make some of several batches, beyond what the journal takes.
-        self.alone = number >= WRITERS - 2
-        self.stream = f"crash/own-{number}" if self.alone else f"crash/shared-{number // 2}"
+        self.stream = f"crash/{number // 2}"  # two writers share a stream
         self.acknowledged: dict[int, tuple[int, int]] = {}
         self.unknown: set[int] = set()
         self.refused: set[int] = set()
@@ -51,9 +50,7 @@ class Writer(threading.Thread):
             number = 0
             while not self.stop.is_set():
                 number += 1
-                size = chance.choice([0, 20, 300, 5_000, 100_000, 600_000])
-                if self.alone and chance.random() < 0.2:
-                    size = 3_000_000
+                size = chance.choice([0, 20, 300, 5_000, 100_000, BULK - HEAD.size])
                 piece = piece_of(self.number, number, size)
                 try:
                     result = client.append(self.stream, piece)

@@ -8,6 +8,7 @@ import pytest
 from goutube.errors import GoutubeError
 from goutube.model import ProducerStamp
 from goutube.node import AtOffset, DeleteStream, Read, SealStream, TrimStream
+from tests.support import memory_disk
 from tests.support.memory_disk import MemoryDisk, PowerCutError
 from tests.support.world import World, append
 
@@ -63,7 +64,8 @@ def possible(model: Model, name: str) -> list[tuple[bytes | None, int, bool]]:
         elif kind == "seal" and content is not None:
             sealed = True
         elif kind == "trim" and content is not None:
-            start = max(start, min(int.from_bytes(data, "big"), len(content)))
+            before = int.from_bytes(data, "big")
+            start = max(start, before) if before <= len(content) else start  # else refused
         states.append((content, start, sealed))
     return states
 
@@ -146,7 +148,13 @@ def note_replies(world: World, model: Model) -> None:
             model.acknowledge(token, getattr(reply.result, "offset", None))
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+FAILED_ONCE = [67, 127, 161, 290, 323, 345, 377]
+"""What they found: a segment sealed before its last entries were written; an unreadable file that
+held nothing durable; an append to a stream deleted twice; a hard state read but never synced; names
+that a kill left undurable; a checkpoint that waited for itself."""
+
+
+@pytest.mark.parametrize("seed", [*range(SEEDS), *(s for s in FAILED_ONCE if s >= SEEDS)])
 def test_many_lives(seed):
     """Twelve lives on one disk, each ended by a cut in the middle of an operation or by kill -9."""
     chance = random.Random(seed)
@@ -194,9 +202,6 @@ def test_a_retry_after_any_cut_is_appended_once():
 
 def test_an_acknowledgement_before_the_sync_is_caught(monkeypatch):
     """The test of the test: a store that skips its syncs loses acknowledged bytes, and it shows."""
-    from tests.support import memory_disk
-
     monkeypatch.setattr(memory_disk.MemoryFile, "sync", lambda self: None)
     with pytest.raises((AssertionError, GoutubeError)):
-        for seed in range(20):
-            test_many_lives(seed)
+        list(map(test_many_lives, range(20)))

@@ -1,5 +1,7 @@
 """The small files of a data directory: replaced whole, judged before they are believed."""
 
+import random
+
 import pytest
 
 from goutube.errors import CorruptionError, DataDirError
@@ -30,8 +32,6 @@ def test_a_document_is_old_or_new_after_a_cut_at_any_step():
             done = True
         except PowerCutError:
             done = False
-        import random
-
         left = disk.power_cut(random.Random(cut))
         found = read_document(left, "d", MAGIC)
         assert found == b"new content" if done else found in (b"old", b"new content")
@@ -86,7 +86,7 @@ def open_directory(disk: Disk, **changes):
 def test_a_directory_founded_otherwise_is_refused_by_name(setting, value):
     """The message names the setting, what is there and what was asked."""
     world = World()
-    with pytest.raises(DataDirError, match=f"{setting} = .*{value!r}"):
+    with pytest.raises(DataDirError, match=rf"{setting} = .*{value!r}"):
         open_directory(world.disk.crash(), **{setting: value})
 
 
@@ -94,7 +94,7 @@ def test_a_directory_with_strange_files_is_not_founded_over():
     """Somebody's files are no place for a data directory."""
     disk = MemoryDisk()
     disk.open("holiday.jpg", create=True)
-    with pytest.raises(DataDirError, match="holiday.jpg"):
+    with pytest.raises(DataDirError, match=r"holiday\.jpg"):
         open_directory(disk)
 
 
@@ -122,8 +122,6 @@ def test_founding_can_be_cut_anywhere_and_tried_again():
         disk.cut_at = cut
         with pytest.raises(PowerCutError):
             open_directory(disk)
-        import random
-
         opened = open_directory(disk.power_cut(random.Random(cut)))
         assert opened.store.identity.boot >= 1
 

@@ -157,9 +157,7 @@ def entry_of(content: bytes, offset: int, stream_id: int = 9) -> NewEntry:
 def log_entries(world: World, shard: int = 0) -> list[tuple[int, int, int]]:
     """(index, term, offset) of every entry that recovery finds in a shard."""
     recovered = world.node.recovered.shards[shard]
-    return [
-        (i, recovered.log.term_at(i), 0) for i in range(1, recovered.log.last_index + 1)
-    ]
+    return [(i, recovered.log.term_at(i), 0) for i in range(1, recovered.log.last_index + 1)]
 
 
 def test_a_truncated_suffix_stays_hidden_after_every_kind_of_end():
@@ -310,7 +308,11 @@ def test_the_checkpoint_syncs_before_it_moves_the_point_of_replay():
         world.call(append(f"s{number}", b"x" * 100))
     world.disk.log.clear()
     world.drain()
-    order = [line for line in world.disk.log if line.startswith(("sync shards", "write journal 0", "write journal 4096"))]
+    order = [
+        line
+        for line in world.disk.log
+        if line.startswith(("sync shards", "write journal 0", "write journal 4096"))
+    ]
     superblock = max(i for i, line in enumerate(order) if line.startswith("write journal"))
     assert all("sync shards" in line for line in order[:superblock] if "journal" not in line)
     assert any(line.endswith(".seg") for line in order[:superblock])
