@@ -1,0 +1,1 @@
+"""Benchmarks: programs that print ratios, and suites that the ordinary test run keeps alive."""
