@@ -7,31 +7,69 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+
+_GOUTUBE = ("-m", "goutube")
 
 
 class RestartedAgent:
-    """One data directory and one RPC port, and the processes that serve them one after another."""
+    """One data directory and one RPC port, and the processes that serve them one after another.
 
-    def __init__(self, folder):
+    Args:
+        folder: the data directory.
+        settings: further flags of ``goutube agent``.
+        program: what Python runs in place of ``-m goutube``, with the same arguments.
+    """
+
+    def __init__(self, folder, *settings, program=_GOUTUBE):
         self._folder = folder
+        self._settings = settings
+        self._program = program
         self._port = "0"
         self.address = ""
         self.child = None
+        self.recovery_ms = 0
+        """How long the last start took to open the data directory."""
 
     def start(self):
-        """Start it and return when it serves."""
+        """Start it and return when it serves; the seconds from the start to its ready line."""
+        began = time.perf_counter()
+        self.launch()
+        self._wait_until_ready()
+        return time.perf_counter() - began
+
+    def launch(self):
+        """Start the process and do not wait for it to serve."""
         environ = {key: value for key, value in os.environ.items() if key[:8] != "GOUTUBE_"}
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "goutube", "agent", "--data-dir", str(self._folder),
+            [sys.executable, *self._program, "agent", "--data-dir", str(self._folder),
              "--rpc-port", self._port, "--bind-addr", "127.0.0.1:0", "--node-name", "n1",
-             "--log-format", "json"],
+             "--http-port", "off", "--log-format", "json", *self._settings],
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environ, text=True,
         )  # fmt: skip
+
+        self._lines = SimpleQueue()
+        # All of its log is read, so that it never waits for room in the pipe.
+        self._reader = threading.Thread(target=self._read, args=(self.child.stderr, self._lines))
+        self._reader.start()
+
+    def _read(self, stderr, lines):
+        with stderr:
+            for line in stderr:
+                lines.put(line)
+        lines.put(None)
+
+    def _wait_until_ready(self):
         lines = []
-        for text in self.child.stderr:
+        while (text := self._lines.get()) is not None:
             lines.append(text)
             line = json.loads(text)
+            if line["event"] in ("store_founded", "store_recovered"):
+                self.recovery_ms = line["duration_ms"]
             if line["event"] == "agent_ready":
                 self.address = line["rpc_address"]
                 self._port = self.address.rpartition(":")[2]
@@ -41,14 +79,27 @@ class RestartedAgent:
     def end(self, number=signal.SIGKILL):
         """End the process, abruptly unless told otherwise; the exit status."""
         self.child.send_signal(number)
-        self.child.communicate(timeout=30)
+        self.child.wait(timeout=30)
+        self._reader.join()
         return self.child.returncode
+
+    def resident_bytes(self):
+        """Memory of the process that is in use now."""
+        status = Path(f"/proc/{self.child.pid}/status").read_text()
+        (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+        return int(line.split()[1]) * 1024
+
+    def cpu_seconds(self):
+        """Processor time that the process has used so far, its own and the system's for it."""
+        # Behind the name in parentheses, utime and stime are the 12th and 13th word.
+        words = Path(f"/proc/{self.child.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def restarted_agent(folder):
+def restarted_agent(folder, *settings, program=_GOUTUBE):
     """An agent that serves, and is killed at the end."""
-    agent = RestartedAgent(folder)
+    agent = RestartedAgent(folder, *settings, program=program)
     try:
         agent.start()
         yield agent
