@@ -56,6 +56,9 @@ class File(Protocol):
     def map(self) -> memoryview:
         """The whole file, read-only; it stays valid after ``close``."""
 
+    def rest(self) -> None:
+        """Nothing is written any more, all is synced: keep no descriptor between reads."""
+
     def close(self) -> None:
         """Close the file; closing twice is fine."""
 

@@ -5,7 +5,7 @@ raise only for misuse at the call; a verdict about data is a returned number, on
 """
 
 from goutube._native.checksum import CPU_PATH, crc32c
-from goutube._native.disk import DiskThreads, ReadRun, read_file_run, read_run
+from goutube._native.disk import DiskThreads, ReadRun, map_file, read_file_run, read_run
 from goutube._native.framing import (
     BATCH_BLOCKS,
     BATCH_DELTAS,
@@ -107,6 +107,7 @@ __all__ = [
     "find_group",
     "join_records",
     "last_delta",
+    "map_file",
     "murmur3",
     "read_file_run",
     "read_group",

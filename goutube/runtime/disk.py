@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Final
 
 from goutube.errors import DataDirError
-from goutube.runtime.file import OsFile, described
+from goutube.runtime.file import OsFile, RestingFiles, described
 
 _FILE_MODE: Final = 0o600
 _DIRECTORY_MODE: Final = 0o700
 _DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_RESTING_OPEN_MAX: Final = 256
+"""Descriptors kept for files at rest: reads of as many segments at once open none anew."""
 # O_NONBLOCK changes nothing for a regular file; without it, to open a FIFO is to wait for a writer.
 
 
@@ -52,6 +54,7 @@ class OsDisk:
                 data_dir=str(root),
             )
         self._locks: list[int] = []
+        self._resting = RestingFiles(self._open_to_read, _RESTING_OPEN_MAX)
 
     def open(self, path: str, *, create: bool = False, write: bool = True) -> OsFile:
         """Open a regular file; symbolic links, directories and devices are refused.
@@ -59,15 +62,10 @@ class OsDisk:
         Raises:
             OSError: it is missing, no regular file, or (``create``) there already.
         """
-        flags = _FILE_FLAGS | (os.O_RDWR if write else os.O_RDONLY)
+        flags = os.O_RDWR if write else os.O_RDONLY
         if create:
             flags |= os.O_CREAT | os.O_EXCL
-        with self._parent(path) as (parent, name), described(path):
-            fd = os.open(name, flags, _FILE_MODE, dir_fd=parent)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise OSError(errno.EINVAL, "is not a regular file", path)
-        return OsFile(path, fd)
+        return OsFile(path, self._open_regular(path, flags), self._resting)
 
     def exists(self, path: str) -> bool:
         """Whether a file or directory of this name is there."""
@@ -156,6 +154,17 @@ class OsDisk:
         if self._root_fd >= 0:
             os.close(self._root_fd)
             self._root_fd = -1
+
+    def _open_to_read(self, path: str) -> int:
+        return self._open_regular(path, os.O_RDONLY)
+
+    def _open_regular(self, path: str, flags: int) -> int:
+        with self._parent(path) as (parent, name), described(path):
+            fd = os.open(name, _FILE_FLAGS | flags, _FILE_MODE, dir_fd=parent)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OSError(errno.EINVAL, "is not a regular file", path)
+        return fd
 
     @contextmanager
     def _directory(self, path: str) -> Iterator[int]:

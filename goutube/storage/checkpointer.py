@@ -121,6 +121,8 @@ class Checkpointer:
                 log.stored_hard_state = state
             for segment in garbage:
                 self._store.logs[segment.header.shard].hidden.remove(segment)
+                if segment.file is not None:
+                    segment.file.close()
             journal.superblock = target
             self._store.stats.checkpoints += 1
 

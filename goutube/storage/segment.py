@@ -100,7 +100,7 @@ class Segment:
     Attributes:
         size: one past the last entry that has a place here; a position in the file.
         last_index: of the last entry that has a place here.
-        file: None until the file is made; then open as long as the segment is in the log.
+        file: None until the file is made; at rest once the segment is sealed.
         reserved: positions below this have their space on disk.
         unsynced: something was written since the last sync began.
         full: no more entries get a place here.

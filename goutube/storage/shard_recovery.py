@@ -197,6 +197,7 @@ def _recover_segment(
         log.last_index = segment.last_index = sealed.about.last_index
         segment.index, segment.size = sealed, segment.reserved
         segment.full = segment.sealing = segment.sealed = True
+        file.rest()
         if log.last_index > log.checkpoint_index:
             recovered.add_scan(content, _headers_of(content, header))
         return

@@ -343,6 +343,8 @@ class Store:
                 segment.index = outcome.value
                 segment.sealed = True
                 segment.unsynced = False
+                assert segment.file is not None
+                segment.file.rest()
                 self.stats.segments_sealed += 1
                 self._queued[log.shard] = log
 

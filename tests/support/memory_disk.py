@@ -30,11 +30,13 @@ class MemoryFile:
         self.disk = disk
         self.path = path
         self.inode = inode
+        self.rests = False
 
     def read(self, position, count):
         return bytes(self.inode.cached[position : position + count])
 
     def write(self, position, *buffers):
+        assert not self.rests, f"{self.path} is written after it was put to rest"
         content = b"".join(bytes(buffer) for buffer in buffers)
         self.disk.step(f"write {self.path} {position} {len(content)}")
         cached = self.inode.cached
@@ -63,6 +65,10 @@ class MemoryFile:
 
     def map(self):
         return memoryview(bytes(self.inode.cached))
+
+    def rest(self):
+        assert not self.inode.dirty, f"{self.path} is put to rest before it is synced"
+        self.rests = True
 
     def close(self):
         pass

@@ -102,6 +102,10 @@ class Writer(threading.Thread):
             self._told.setdefault(stream, Told()).unknown.add(number)
             self.unknown_count += 1
 
+    def refuse(self, stream, number, error):
+        with self._lock:
+            self._told.setdefault(stream, Told()).refused[number] = repr(error)
+
 
 class NumberedWriter(Writer):
     """``goutube.v1``: bursts of pipelined batches of an idempotent producer for each stream."""
@@ -192,8 +196,8 @@ class LibraryWriter(Writer):
             result = client.append(stream, piece, **options)
         except OutcomeUnknownError:
             self.lose_track(stream, number)
-        except GoutubeError:
-            pass  # refused: it must not be there
+        except GoutubeError as error:
+            self.refuse(stream, number, error)
         else:
             assert result.next_offset - result.offset == len(piece)
             self.acknowledge(stream, number, result.offset)

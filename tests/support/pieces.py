@@ -39,10 +39,12 @@ class Told:
     Attributes:
         acknowledged: by number, the offset that was told; None where the API tells none.
         unknown: numbers that may be there, once.
+        refused: by number, what was said; they must not be there.
     """
 
     acknowledged: dict[int, int | None] = field(default_factory=dict)
     unknown: set[int] = field(default_factory=set)
+    refused: dict[int, str] = field(default_factory=dict)
 
 
 class StreamChecker:
@@ -107,7 +109,8 @@ class StreamChecker:
                     raise self._broken(_lost(number, mine), f"writer {writer}'s {number}")
             strangers = mine.keys() - knows.acknowledged.keys() - knows.unknown
             if final and strangers:
-                text = f"writer {writer}'s {sorted(strangers)} were refused and are there"
+                said = {number: knows.refused.get(number) for number in sorted(strangers)}
+                text = f"writer {writer}'s pieces are there, but were refused: {said}"
                 raise self._broken("nobody wrote", text)
         if final and self.found.keys() - told.keys():
             raise self._broken("nobody wrote", f"writers {sorted(self.found.keys() - told.keys())}")

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -180,3 +181,65 @@ def test_a_directory_that_cannot_be_written_to_says_what_to_do(tmp_path, monkeyp
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(DataDirError, match=r"file system is read-only.*set data_dir"):
         OsDisk(tmp_path / "data")
+
+
+def descriptors():
+    """How many this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def resting_files(disk, count):
+    files = []
+    for number in range(count):
+        file = disk.open(f"f{number}", create=True)
+        file.write(0, b"%d" % number)
+        file.rest()
+        files.append(file)
+    return files
+
+
+def test_files_at_rest_share_few_descriptors(disk):
+    """However many there are, each can be read; closed ones give their descriptors back."""
+    before = descriptors()
+    files = resting_files(disk, 600)
+    assert descriptors() - before <= 256
+    for number in [*range(600), 0, 599]:
+        assert files[number].read(0, 9) == b"%d" % number
+    assert descriptors() - before <= 256
+    for file in files:
+        file.close()
+    assert descriptors() == before
+    with pytest.raises(OSError, match="closed"):
+        files[0].read(0, 1)
+
+
+def test_a_pinned_file_keeps_its_descriptor(disk):
+    """Though many others come to rest, and though it is removed: a read under way goes on."""
+    file = resting_files(disk, 1)[0]
+    fd = file.pin()
+    disk.remove("f0")
+    others = [disk.open(f"g{number}", create=True) for number in range(300)]
+    for other in others:
+        other.rest()
+    assert os.pread(fd, 9, 0) == b"0"
+    file.unpin()
+    with pytest.raises(OSError, match="f0"):
+        file.pin()
+
+
+def test_a_file_at_rest_takes_no_bytes(disk):
+    """Once its descriptor was given up, the next one is for reading alone."""
+    file = resting_files(disk, 300)[0]
+    with pytest.raises(OSError, match="f0"):
+        file.write(0, b"x")
+
+
+def test_a_map_needs_no_descriptor(disk):
+    """It stays after the file is closed, and holds none of its own."""
+    before = descriptors()
+    file = disk.open("a", create=True)
+    file.write(0, b"abc")
+    views = [file.map() for _ in range(50)]
+    file.close()
+    assert descriptors() == before
+    assert all(view == b"abc" and view.readonly for view in views)
