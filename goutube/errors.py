@@ -184,7 +184,7 @@ class DiskFullError(StorageError):
 
 
 class DiskFailedError(StorageError):
-    """A write or sync failed; the node takes no more appends until it is started again."""
+    """A write or sync has failed: the node takes no appends until it is started again."""
 
     reason = "DISK_FAILED"
     retry = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
@@ -15,8 +15,7 @@ from goutube.agent.numbers import samples, watch_lag
 from goutube.agent.opening import Opened, open_directory
 from goutube.config import NO_ADDRESS, Loaded, split_address
 from goutube.errors import ConfigError
-from goutube.gateway import Check, Gateway, Probes
-from goutube.observe import Metrics, events, get_log
+from goutube.observe import Check, Metrics, Probes, events, get_log
 from goutube.runtime import DiskJobs, Driver, SystemClock, loop_name
 from goutube.server import Listener, ServerOptions
 
@@ -24,9 +23,14 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Agent:
-    """One node and its servers, from opening to the end. Used once, by ``run``."""
+    """One node and its servers, from opening to the end. Used once, by ``run``.
 
-    def __init__(self, loaded: Loaded) -> None:
+    Args:
+        last_lines: brings out what was logged, before the process ends at once.
+    """
+
+    def __init__(self, loaded: Loaded, last_lines: Callable[[], object]) -> None:
+        self._last_lines = last_lines
         self._loaded = loaded
         self._config = loaded.config
         self._clock = SystemClock()
@@ -100,6 +104,9 @@ class Agent:
         address = self._config.http_port
         if address == NO_ADDRESS:
             return None
+        # A third of a start goes into this import: only for who wants the port.
+        from goutube.gateway import Gateway  # noqa: PLC0415
+
         gateway = Gateway(
             Probes(lambda: not self._driver.failed, self._checks, self._metrics.render)
         )
@@ -146,7 +153,7 @@ class Agent:
     def _signalled(self, number: int) -> None:
         if self._draining:
             get_log().warning(events.AGENT_ENDED_AT_ONCE, signal=signal.Signals(number).name)
-            sys.stderr.flush()
+            self._last_lines()
             # Nothing that was acknowledged is lost by this; nothing more is acknowledged after it.
             os._exit(1)
         self._draining = True

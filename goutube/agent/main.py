@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import resource
+import sys
+from typing import Final
 
 from goutube.agent.assembly import Agent
 from goutube.config import Loaded
 from goutube.errors import ConfigError
-from goutube.observe import set_up_logs
+from goutube.observe import LineWriter, set_up_logs
 from goutube.runtime import run as run_loop
+
+_LAST_LINES_S: Final = 1.0
 
 
 def run(loaded: Loaded) -> int:
@@ -23,14 +27,17 @@ def run(loaded: Loaded) -> int:
         OSError: an address cannot be bound.
     """
     config = loaded.config
-    set_up_logs(config.log_level, config.log_format, fields={"node": config.node_name})
+    lines = LineWriter(sys.stderr)
+    set_up_logs(config.log_level, config.log_format, lines, {"node": config.node_name})
     _allow_many_files()
-    agent = Agent(loaded)
+    agent = Agent(loaded, lambda: lines.drain(_LAST_LINES_S))
     try:
         return run_loop(agent.run)
     except ConfigError as error:
         # The settings are well-formed; that this machine has the port in use is no wrong usage.
         raise OSError(errno.EADDRNOTAVAIL, error.message) from error
+    finally:
+        lines.drain(_LAST_LINES_S)
 
 
 def _allow_many_files() -> None:

@@ -1,5 +1,5 @@
 """HTTP: liveness, readiness and metrics of one agent."""
 
-from goutube.gateway.listener import Check, Gateway, Probes
+from goutube.gateway.listener import Gateway
 
-__all__ = ["Check", "Gateway", "Probes"]
+__all__ = ["Gateway"]

@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import hdrs, web
 
 from goutube.limits import KIB
+from goutube.observe import Probes
 
 _LINE_BYTES_MAX: Final = 4 * KIB
 _HEADERS_BYTES_MAX: Final = 8 * KIB
 _BODY_BYTES_MAX: Final = 1 * KIB
 _IDLE_S: Final = 15.0
 _STOP_S: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that a node must have before it is ready.
-
-    Attributes:
-        name: a stable word.
-        passed: whether it is so.
-        text: how it is, in a few words.
-    """
-
-    name: str
-    passed: bool
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Probes:
-    """What the HTTP port asks the agent, anew for each request.
-
-    Attributes:
-        alive: False only where nothing but a restart helps.
-        checks: what readiness rests on.
-        metrics: the exposition and its content type.
-    """
-
-    alive: Callable[[], bool]
-    checks: Callable[[], list[Check]]
-    metrics: Callable[[], tuple[bytes, str]]
 
 
 class Gateway:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from goutube._native import last_delta
-from goutube.errors import CorruptionError, GoutubeError
+from goutube.errors import CorruptionError, GoutubeError, OutcomeUnknownError
 from goutube.model import AppendResult, ProducerStamp, StreamId, stream_id_of
 from goutube.node.commands import Append, Reply, ShardStatus
 from goutube.node.judge import Proposable, Settled, judge
@@ -115,7 +115,7 @@ class Shard:
         """The answers for everybody who waits, once nothing more will be committed."""
         waiting, self._waiting = self._waiting, deque()
         self._uncommitted.clear()
-        return [Reply(w.token, error=w.error or error) for w in waiting]
+        return [Reply(w.token, error=w.error or _unconfirmed(w, error)) for w in waiting]
 
     def _answer(self, waiting: _Waiting) -> Reply:
         if waiting.error is not None:
@@ -189,3 +189,14 @@ def _recovered_change(entry: RecoveredEntry) -> Change:
         producer,
         entry.control,
     )
+
+
+def _unconfirmed(waiting: _Waiting, failure: GoutubeError) -> OutcomeUnknownError:
+    """What was on its way to a disk that failed may be found there by the next start."""
+    error = OutcomeUnknownError(
+        f"a write to {waiting.stream_name!r} was under way when {failure.message}; it may have "
+        "happened",
+        stream=waiting.stream_name,
+    )
+    error.__cause__ = failure
+    return error

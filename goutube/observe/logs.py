@@ -10,7 +10,7 @@ import logging
 import sys
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, Literal, Protocol, TextIO, cast
 
 import structlog
 from typing_extensions import override
@@ -25,13 +25,28 @@ _LEVELS: Final = {
 }
 
 LogFormat = Literal["auto", "json", "console"]
+
+
+class LogStream(Protocol):
+    """What lines are written to: the part of a text stream that logging needs."""
+
+    def write(self, text: str, /) -> object:
+        """Take text."""
+
+    def flush(self) -> object:
+        """Hand on what was taken."""
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+
+
 Log = structlog.typing.FilteringBoundLogger
 
 
 def set_up_logs(
     level: str = "info",
     log_format: LogFormat = "auto",
-    stream: TextIO | None = None,
+    stream: LogStream | None = None,
     fields: Mapping[str, str] | None = None,
 ) -> None:
     """Set up this process's logs; call it once, before the first line.
@@ -62,7 +77,7 @@ def set_up_logs(
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(target),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", target)),
         cache_logger_on_first_use=False,
     )
     _quiet_libraries(level)

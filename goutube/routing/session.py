@@ -18,7 +18,6 @@ from typing import Final
 
 from goutube.errors import (
     DeadlineExceededError,
-    DiskFullError,
     GoutubeError,
     InvalidArgumentError,
     OffsetMismatchError,
@@ -26,6 +25,7 @@ from goutube.errors import (
     OutOfSequenceError,
     ProducerFencedError,
     ServiceError,
+    StorageError,
     StreamSealedError,
     UnavailableError,
     UsageError,
@@ -298,7 +298,8 @@ class ProducerSession:
     def _fail_head(self, error: GoutubeError, *, was_in_doubt: bool) -> None:
         """End the operation at the head; whoever is in doubt behind it can never be resolved."""
         head = self._queue.popleft()
-        settled = not was_in_doubt or isinstance(error, _PROOFS)
+        # An error that is no refusal tells nothing of the very batch that met it.
+        settled = isinstance(error, _PROOFS) or (not was_in_doubt and _is_refusal(error))
         self._resolve(head.operation, error if settled else _unknown(self.stream, error))
         doubtful = [one for one in self._queue if one.in_doubt]
         for parcel in doubtful:
@@ -333,7 +334,7 @@ def _is_refusal(error: GoutubeError) -> bool:
     """Whether an error says that the batch was not appended by the call that it ended."""
     if isinstance(error, UnavailableError):
         return False
-    return isinstance(error, (UsageError, ServiceError, DiskFullError))
+    return isinstance(error, (UsageError, ServiceError, StorageError))
 
 
 def _unknown(stream: str, cause: GoutubeError) -> OutcomeUnknownError:

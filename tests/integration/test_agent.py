@@ -1,5 +1,6 @@
 """A real agent: it serves, keeps what it acknowledged, ends as it is told, and refuses in one line."""
 
+import fcntl
 import json
 import os
 import signal
@@ -125,6 +126,18 @@ def test_what_was_acknowledged_is_there_after_any_end(tmp_path, number):
         assert (recovered["streams"], recovered["boot"]) == (1, 2)
         with grpc.insecure_channel(process.until("agent_ready")["rpc_address"]) as channel:
             assert consume(channel, "a") == content
+
+
+def test_a_log_that_nobody_reads_holds_nothing_up(tmp_path):
+    """Standard error is a full pipe: calls are answered, and the agent ends as it is told."""
+    with agent(tmp_path / "data", "--log-level", "debug") as process:
+        fcntl.fcntl(process.child.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        with grpc.insecure_channel(process.until("agent_ready")["rpc_address"]) as channel:
+            for _ in range(100):
+                with pytest.raises(grpc.RpcError, match="NOT_FOUND"):
+                    consume(channel, "no/such/stream")
+        process.child.terminate()
+        assert process.child.wait(30) == 0
 
 
 def test_a_lame_duck_serves_on_and_is_not_ready(tmp_path):

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from goutube.gateway import Check, Gateway, Probes
+from goutube.gateway import Gateway
+from goutube.observe import Check, Probes
 
 pytestmark = pytest.mark.net
 

@@ -3,11 +3,12 @@
 import io
 import json
 import logging
+import threading
 
 import pytest
 import structlog
 
-from goutube.observe import Metrics, Sample, events, get_log, set_up_logs
+from goutube.observe import LineWriter, Metrics, Sample, events, get_log, set_up_logs
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +55,58 @@ def test_user_text_forges_no_line_and_steers_no_terminal(log_format):
 def test_long_fields_are_cut():
     (line,) = lines_of(lambda: get_log().info(events.RPC_FAULT, name="a" * 5000))
     assert len(json.loads(line)["name"]) == 1024 + 3
+
+
+class Pipe:
+    """A target that takes nothing until it is opened, and tells when it is first written to."""
+
+    def __init__(self):
+        self.open, self.reached, self.text = threading.Event(), threading.Event(), ""
+
+    def write(self, text):
+        self.reached.set()
+        assert self.open.wait(30)
+        self.text += text
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return False
+
+
+def test_nobody_waits_for_a_pipe_that_is_not_read():
+    """Lines beyond what may wait are dropped, and counted in a line once others get through."""
+    pipe = Pipe()
+    lines = LineWriter(pipe, lines_max=5)
+    set_up_logs(stream=lines)
+    get_log().info("first")
+    assert pipe.reached.wait(30)
+    for number in range(9):
+        get_log().info("later", number=number)
+    assert not lines.drain(0)
+    pipe.open.set()
+    assert lines.drain(30)
+    found = [json.loads(line) for line in pipe.text.splitlines()]
+    assert found[-1]["event"] == events.LOG_LINES_DROPPED
+    assert [line.get("number") for line in found[:-1]] == [None, 0, 1, 2, 3, 4]
+    assert found[-1]["count"] == 4
+
+
+class BrokenPipe(Pipe):
+    """Its reader has gone."""
+
+    def write(self, text):
+        raise BrokenPipeError
+
+
+def test_a_pipe_without_a_reader_is_given_up():
+    """The process goes on; its lines go nowhere."""
+    lines = LineWriter(BrokenPipe())
+    lines.write("one\n")
+    assert lines.drain(30)
+    lines.write("two\n")
+    assert lines.drain(0)
 
 
 def test_levels_below_the_set_one_are_silent():

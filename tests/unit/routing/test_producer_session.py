@@ -10,6 +10,7 @@ import pytest
 from goutube.errors import (
     DeadlineExceededError,
     DiskFailedError,
+    GoutubeError,
     InvalidArgumentError,
     OffsetMismatchError,
     OutcomeUnknownError,
@@ -294,7 +295,7 @@ def test_doubt_behind_a_refused_batch_is_told():
 
 
 def test_a_failed_disk_is_told_at_once():
-    """Whoever is behind it in flight is in doubt, what was not sent goes on."""
+    """It took nothing of this call; who was sent before stays in doubt."""
     script = Script()
     operation = script.submit()
     script.send()
@@ -302,6 +303,21 @@ def test_a_failed_disk_is_told_at_once():
     script.broken(DiskFailedError("dead"))
     assert isinstance(operation.error, DiskFailedError)
     assert later.error is None
+    script.send()
+    script.broken()
+    script.send()
+    script.broken(DiskFailedError("dead"))
+    assert isinstance(later.error, OutcomeUnknownError)
+
+
+def test_an_error_that_is_no_refusal_settles_nothing():
+    """A fault of the server, or of what lies between, may come after the batch was appended."""
+    script = Script()
+    operation = script.submit()
+    script.send()
+    script.broken(GoutubeError("fault"))
+    assert isinstance(operation.error, OutcomeUnknownError)
+    assert "fault" in operation.error.message
 
 
 def test_an_unknown_outcome_at_the_server_is_asked_again():
