@@ -81,9 +81,9 @@ def verify(context: click.Context, /, *, directory: Path, as_json: bool) -> None
 
 
 def _read(directory: Path) -> DirectoryReport:
-    if not directory.is_dir():  # OsDisk would make it
+    if not directory.is_dir():
         raise DataDirError(f"there is no directory {directory}", data_dir=str(directory))
-    return inspect_directory(OsDisk(directory))
+    return inspect_directory(OsDisk(directory, write=False))
 
 
 def _tell_findings(report: DirectoryReport) -> None:

@@ -32,20 +32,22 @@ class OsDisk:
 
     Args:
         root: the directory; it is created (mode 0700) when only its last part is missing.
+        write: False for one that is only looked at: it must be there, and may be read-only.
 
     Raises:
-        DataDirError: it cannot be made, is no directory, or this process may not write to it.
+        DataDirError: it cannot be made, is no directory, or this process may not use it so.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, write: bool = True) -> None:
         self.root = root
-        _make_root(root)
+        if write:
+            _make_root(root)
         try:
             # The root itself may be a symbolic link: where data lies is the operator's choice.
             self._root_fd = os.open(root, _DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
         except OSError as error:
             raise _unusable(root, error) from error
-        if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        if write and not os.access(root, os.R_OK | os.W_OK | os.X_OK):
             os.close(self._root_fd)
             raise DataDirError(
                 f"the data directory {root} cannot be written to: its file system is read-only, or "

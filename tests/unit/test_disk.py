@@ -243,3 +243,17 @@ def test_a_map_needs_no_descriptor(disk):
     file.close()
     assert descriptors() == before
     assert all(view == b"abc" and view.readonly for view in views)
+
+
+def test_a_read_only_directory_can_be_looked_at(disk, monkeypatch):
+    """An agent refuses it; what only reads opens it, and makes none that is missing."""
+    disk.open("a", create=True).close()
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+    with pytest.raises(DataDirError, match="read-only"):
+        OsDisk(disk.root)
+    looked_at = OsDisk(disk.root, write=False)
+    assert looked_at.list("") == ["a"]
+    looked_at.close()
+    with pytest.raises(DataDirError, match="cannot be used"):
+        OsDisk(disk.root / "missing", write=False)
+    assert not (disk.root / "missing").exists()
