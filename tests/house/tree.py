@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-CORE = ("node", "routing", "storage", "ring")
+CORE = ("node", "membership", "routing", "storage", "ring")
 """The rooms that are synchronous and deterministic."""
 
 _SKIPPED = {"__pycache__", "build", "dist", "data"}
