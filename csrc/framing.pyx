@@ -124,21 +124,39 @@ cdef bytes _words(object values):
     return words
 
 
-cdef tuple _close(bytes lengths, const uint8_t *data, size_t data_bytes, bytes deltas):
-    """Tables, flags and checksum of a batch."""
-    cdef size_t ends_bytes = PyBytes_GET_SIZE(lengths), size
-    cdef uint16_t flags = GT_FLAG_BLOCKS if data_bytes > GT_BLOCK_BYTES else 0
-    if ends_bytes == 0 or ends_bytes > 4 * <size_t>GT_RECORDS_MAX:
-        raise ValueError(f"a batch has 1 to {GT_RECORDS_MAX} records, not {ends_bytes // 4}")
+cdef bytes _tables_for(size_t count, size_t data_bytes, uint16_t flags):
+    """Room for the tables of a batch that is within the limits."""
+    if count == 0 or count > GT_RECORDS_MAX:
+        raise ValueError(f"a batch has 1 to {GT_RECORDS_MAX} records, not {count}")
     if data_bytes > GT_DATA_BYTES_MAX:
         raise ValueError(f"a batch has up to {GT_DATA_BYTES_MAX} bytes, not {data_bytes}")
+    return PyBytes_FromStringAndSize(
+        NULL, gt_tables_bytes(<uint32_t>count, flags, data_bytes))
+
+
+cdef uint32_t _close(
+        bytes tables, const uint8_t *data, size_t data_bytes, uint32_t count, uint16_t flags):
+    """The block checksums written behind the other tables; the payload's checksum."""
+    cdef uint8_t *p = <uint8_t *>PyBytes_AS_STRING(tables)
+    cdef size_t size = PyBytes_GET_SIZE(tables)
+    cdef uint32_t checksum
+    if data_bytes < GT_NOGIL_BYTES:
+        return gt_payload_close(p, size, data, data_bytes, count, flags)
+    with nogil:
+        checksum = gt_payload_close(p, size, data, data_bytes, count, flags)
+    return checksum
+
+
+cdef tuple _tables(bytes lengths, const uint8_t *data, size_t data_bytes, bytes deltas):
+    """Tables, flags and checksum of a batch."""
+    cdef size_t ends_bytes = PyBytes_GET_SIZE(lengths)
+    cdef uint32_t count = <uint32_t>(ends_bytes // 4)
+    cdef uint16_t flags = GT_FLAG_BLOCKS if data_bytes > GT_BLOCK_BYTES else 0
     if deltas is not None:
         flags |= GT_FLAG_DELTAS
         if <size_t>PyBytes_GET_SIZE(deltas) != ends_bytes:
             raise ValueError(f"{len(deltas) // 4} deltas for {ends_bytes // 4} records")
-    cdef uint32_t count = <uint32_t>(ends_bytes // 4), checksum
-    size = gt_tables_bytes(count, flags, data_bytes)
-    cdef bytes tables = PyBytes_FromStringAndSize(NULL, size)
+    cdef bytes tables = _tables_for(ends_bytes // 4, data_bytes, flags)
     cdef uint8_t *p = <uint8_t *>PyBytes_AS_STRING(tables)
     memcpy(p, PyBytes_AS_STRING(lengths), ends_bytes)
     if gt_ends_from_lengths(p, count, data_bytes) != GT_OK:
@@ -148,12 +166,7 @@ cdef tuple _close(bytes lengths, const uint8_t *data, size_t data_bytes, bytes d
         memcpy(p + ends_bytes, PyBytes_AS_STRING(deltas), ends_bytes)
     if gt_tables_judge(p, count, flags, <uint32_t>data_bytes) != GT_OK:
         raise ValueError("deltas begin with 0 and never fall")
-    if data_bytes < GT_NOGIL_BYTES:
-        checksum = gt_payload_close(p, size, data, data_bytes, count, flags)
-    else:
-        with nogil:
-            checksum = gt_payload_close(p, size, data, data_bytes, count, flags)
-    return tables, flags, checksum
+    return tables, flags, _close(tables, data, data_bytes, count, flags)
 
 
 def build_tables(lengths, data, deltas=None):
@@ -163,29 +176,56 @@ def build_tables(lengths, data, deltas=None):
     cdef Py_buffer view
     cdef const uint8_t *start = take_buffer(data, &view)
     try:
-        return _close(sizes, start, view.len, times)
+        return _tables(sizes, start, view.len, times)
     finally:
         PyBuffer_Release(&view)
 
 
+cdef inline size_t _record_bytes(object record) except? 0:
+    cdef Py_buffer view
+    if PyBytes_CheckExact(record):
+        return PyBytes_GET_SIZE(record)
+    take_buffer(record, &view)
+    PyBuffer_Release(&view)
+    return view.len
+
+
+cdef size_t _copy_view(object record, uint8_t *to, size_t room) except? 0:
+    """Copy a record that is no bytes object if it still fits; its length either way."""
+    cdef Py_buffer view
+    cdef const uint8_t *start = take_buffer(record, &view)
+    if <size_t>view.len <= room:
+        memcpy(to, start, view.len)
+    PyBuffer_Release(&view)
+    return view.len
+
+
 def join_records(records):
     """(tables, data, flags, checksum) of a batch made of separate records; copies them once."""
-    cdef list items = list(records)
-    cdef bytes data = b"".join(items)
-    cdef bytes lengths = PyBytes_FromStringAndSize(NULL, 4 * len(items))
-    cdef uint8_t *at = <uint8_t *>PyBytes_AS_STRING(lengths)
-    cdef Py_buffer view
+    cdef tuple items = tuple(records)
+    cdef size_t total = 0, end = 0, size
+    for record in items:
+        total += _record_bytes(record)
+    cdef uint16_t flags = GT_FLAG_BLOCKS if total > GT_BLOCK_BYTES else 0
+    cdef bytes tables = _tables_for(len(items), total, flags)
+    cdef bytes data = PyBytes_FromStringAndSize(NULL, total)
+    cdef uint8_t *at = <uint8_t *>PyBytes_AS_STRING(tables)
+    cdef uint8_t *to = <uint8_t *>PyBytes_AS_STRING(data)
     for record in items:
         if PyBytes_CheckExact(record):
-            gt_store32(at, <uint32_t>PyBytes_GET_SIZE(record))
+            size = PyBytes_GET_SIZE(record)
+            memcpy(to + end, PyBytes_AS_STRING(record), size)
         else:
-            take_buffer(record, &view)
-            gt_store32(at, <uint32_t>view.len)
-            PyBuffer_Release(&view)
+            size = _copy_view(record, to + end, total - end)
+        # A buffer may be another length when it is asked a second time.
+        if size == 0 or size > total - end:
+            raise ValueError("a record is empty, or changed its length while it was copied")
+        end += size
+        gt_store32(at, <uint32_t>end)
         at += 4
-    tables, flags, checksum = _close(
-        lengths, <const uint8_t *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), None)
-    return tables, data, flags, checksum
+    if end != total:
+        raise ValueError("a record changed its length while it was copied")
+    return tables, data, flags, _close(tables, to, total, len(items), flags)
 
 
 def check_batch(uint32_t record_count, uint32_t flags, tables, data, uint32_t checksum):
