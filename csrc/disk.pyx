@@ -2,15 +2,12 @@
 
 import os
 
-from cpython.buffer cimport (
-    PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer)
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, PyObject
-from libc.errno cimport errno
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
-from posix.mman cimport MAP_FAILED, MAP_SHARED, PROT_READ, mmap, munmap
 
 from csrc.crc32c cimport gt_crc32c_init
 from csrc.disk cimport (
@@ -60,33 +57,6 @@ cdef ReadRun _run_of(gt_read_out *out, PyObject **data):
         free(out.stamps)
         out.lengths = out.stamps = NULL
     return run
-
-
-cdef class _Mapping:
-    """Owns a range of mapped memory as long as a view of it is in use."""
-
-    cdef void *start
-    cdef Py_ssize_t size
-
-    def __dealloc__(self):
-        if self.start is not NULL:
-            munmap(self.start, self.size)
-
-    def __getbuffer__(self, Py_buffer *buffer, int flags):
-        PyBuffer_FillInfo(buffer, self, self.start, self.size, 1, flags)
-
-
-def map_file(int fd, Py_ssize_t size):
-    """See disk.pyi; ``mmap.mmap`` would keep a descriptor of its own open."""
-    cdef _Mapping mapping = _Mapping.__new__(_Mapping)
-    if size <= 0:
-        raise ValueError(f"{size} bytes cannot be mapped")
-    cdef void *start = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0)
-    if start == MAP_FAILED:
-        raise OSError(errno, os.strerror(errno))
-    mapping.start = start
-    mapping.size = size
-    return memoryview(mapping)
 
 
 cdef gt_read_args _args(

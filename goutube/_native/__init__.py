@@ -5,7 +5,7 @@ raise only for misuse at the call; a verdict about data is a returned number, on
 """
 
 from goutube._native.checksum import CPU_PATH, crc32c
-from goutube._native.disk import DiskThreads, ReadRun, map_file, read_file_run, read_run
+from goutube._native.disk import DiskThreads, ReadRun, read_file_run, read_run
 from goutube._native.framing import (
     BATCH_BLOCKS,
     BATCH_DELTAS,
@@ -33,6 +33,7 @@ from goutube._native.journal import (
     find_group,
     read_group,
 )
+from goutube._native.mapping import map_file
 from goutube._native.verdict import (
     VERDICT_BAD_CHECKSUM,
     VERDICT_BAD_HEADER,

@@ -27,7 +27,7 @@ def run(loaded: Loaded) -> int:
         OSError: an address cannot be bound.
     """
     config = loaded.config
-    lines = LineWriter(sys.stderr)
+    lines = LineWriter(sys.stderr.fileno())
     set_up_logs(config.log_level, config.log_format, lines, {"node": config.node_name})
     _allow_many_files()
     agent = Agent(loaded, lambda: lines.drain(_LAST_LINES_S))

@@ -43,6 +43,10 @@ def samples(node: Node, driver: Driver, disk: OsDisk) -> Iterable[Sample]:
             "goutube_segments_created", "Segments created.", stored.segments_created, counter=True
         ),
         Sample("goutube_segments_sealed", "Segments sealed.", stored.segments_sealed, counter=True),
+        Sample(
+            "goutube_segments_freed", "Dead segments freed.", stored.segments_freed, counter=True
+        ),
+        Sample("goutube_freed_bytes", "Bytes of freed segments.", stored.freed_bytes, counter=True),
         Sample("goutube_streams", "Streams there are.", node.stream_count),
         Sample("goutube_healthy", "1 while the disk takes appends.", int(driver.healthy)),
         Sample("goutube_inflight_bytes", "Appended bytes under way.", driver.inflight_bytes),

@@ -23,6 +23,7 @@ from goutube.node.commands import (
 from goutube.node.control import check_properties
 from goutube.node.judge import Proposable, existing_stream
 from goutube.node.reader import Reader
+from goutube.node.reclaim import Reclaimer
 from goutube.node.shard import Shard
 from goutube.node.state import encode_catalogue
 from goutube.node.streams import Change
@@ -97,6 +98,7 @@ class Node:
         self._map = ShardMap(options.shard_count, options.hash_function)
         self._names = sorted(name for shard in self.shards for name in shard.catalogue.by_name)
         self._checkpointer = Checkpointer(self.store)
+        self._reclaimer = Reclaimer(self.store, self.shards)
         self._replies: list[Reply] = []
         self._reader = Reader(self.store, self._reply, self.stats)
         self._wall_ms = 0
@@ -169,9 +171,12 @@ class Node:
             self._checkpoint_catalogues()
             if self._draining and self.store.journal_dirty:
                 self._checkpointer.ask()
-        deadline = self._checkpointer.advance(self._now_ms)
+        deadlines = [self._checkpointer.advance(self._now_ms)]
+        if not self._draining and self.healthy:
+            deadlines.append(self._reclaimer.advance(self._now_ms))
         jobs = self.store.ready()
         replies, self._replies = self._replies, []
+        deadline = min((due for due in deadlines if due is not None), default=None)
         return Ready(jobs, replies, deadline)
 
     @property
@@ -244,6 +249,8 @@ class Node:
         stream = shard.catalogue.by_id.get(change.stream_id)
         if change.flags & FLAG_CREATES and stream is not None:
             insort(self._names, stream.name)
+        if change.kind in (EntryKind.TRIM, EntryKind.DELETE):
+            self._reclaimer.touched(shard, change.stream_id)
         if stream is None:
             self._forget_names(shard, change)
         self._reader.wake(shard, change.stream_id, stream)
@@ -298,24 +305,25 @@ class Node:
         shards = self.shards if self._draining else list(self._grown.values())
         self._grown.clear()
         least = 1 if self._draining else _CHECKPOINT_ENTRIES
-        for shard in shards:
-            if shard.behind >= least and not shard.checkpointing:
+        due = [shard for shard in shards if shard.behind >= least]
+        for shard in due + self._reclaimer.take_uncovered():
+            if not shard.checkpointing:
                 self._checkpoint_catalogue(shard)
 
     def _checkpoint_catalogue(self, shard: Shard) -> None:
         index = shard.catalogue.applied_index
         state = encode_catalogue(shard.catalogue)
         checkpoint = Checkpoint(index, shard.log.term_at(index), state)
-        directory = shard_directory(shard.log.shard)
+        directory, slot = shard_directory(shard.log.shard), 1 - shard.log.checkpoint_slot
         shard.checkpointing = True
 
         def write(disk: Disk) -> None:
-            write_checkpoint(disk, directory, checkpoint)
+            write_checkpoint(disk, directory, slot, checkpoint)
 
         def then(outcome: Outcome) -> None:
             shard.checkpointing = False
             if not self.store.fail(outcome):
-                shard.log.checkpoint_index = index
+                shard.log.note_checkpoint(index, slot)
 
         self.store.start(lambda ticket: Call(ticket, write), then)
 

@@ -10,7 +10,7 @@ from goutube._native import VERDICT_IO_ERROR, VERDICT_OK, VERDICT_TOO_LONG, Read
 from goutube.errors import CorruptionError, GoutubeError, StreamNotFoundError
 from goutube.model import StreamId
 from goutube.node.commands import Read, ReadAnswer, Result
-from goutube.node.reads import Cursor, Run, locate, resolve
+from goutube.node.reads import Cursor, Run, check_offset, locate, resolve
 from goutube.node.shard import Shard
 from goutube.node.streams import Stream
 from goutube.ports import Outcome, ReadEntries
@@ -70,10 +70,7 @@ class Reader:
             del self._waiting_for[reading.token]
             try:
                 if stream is None:
-                    raise StreamNotFoundError(
-                        f"the stream {reading.command.name!r} was deleted",
-                        stream=reading.command.name,
-                    )
+                    raise _deleted(reading.command.name)
                 self.begin(reading.token, shard, stream, reading.command)
             except GoutubeError as error:
                 self._reply(reading.token, None, error)
@@ -86,7 +83,7 @@ class Reader:
             return
         run = locate(reading.shard.log, stream, cursor, bytes_max)
         if run is None:
-            raise _damaged(stream, cursor, "no segment holds it")
+            raise _unreadable(reading, cursor, "no segment holds it")
         self._read(reading, cursor, run, after, bytes_max)
 
     def _at_end(self, reading: _Reading, cursor: Cursor) -> None:
@@ -108,7 +105,7 @@ class Reader:
         def then(outcome: Outcome) -> None:
             try:
                 if outcome.error is not None:
-                    raise _damaged(reading.stream, cursor, str(outcome.error))
+                    raise _unreadable(reading, cursor, str(outcome.error))
                 assert isinstance(outcome.value, ReadRun)
                 self._took(reading, cursor, run, outcome.value, bytes_max)
             except GoutubeError as error:
@@ -143,7 +140,7 @@ class Reader:
             what = f"{run.segment.path} is damaged at {read.position}"
             if read.verdict == VERDICT_IO_ERROR:
                 what = f"{run.segment.path} cannot be read (errno {read.error_number})"
-            raise _damaged(stream, cursor, what)
+            raise _unreadable(reading, cursor, what)
         if read.data:
             self._answer(reading, read.offset, read)
             return
@@ -153,7 +150,7 @@ class Reader:
             if reading.command.records and after < stream.end:
                 self._answer(reading, cursor.offset, None)
                 return
-            raise _damaged(stream, cursor, f"{run.segment.path} does not hold it")
+            raise _unreadable(reading, cursor, f"{run.segment.path} does not hold it")
         self._go_on(reading, Cursor(read.offset, cursor.ordinal, cursor.stamp), bytes_max)
 
     def _answer(self, reading: _Reading, offset: int, read: ReadRun | None) -> None:
@@ -191,9 +188,22 @@ class Reader:
         self._reply(reading.token, answer, None)
 
 
-def _damaged(stream: Stream, cursor: Cursor, what: str) -> CorruptionError:
+def _unreadable(reading: _Reading, cursor: Cursor, what: str) -> CorruptionError:
+    """The error of a read that should have found its bytes.
+
+    Raises:
+        UsageError: they were trimmed, or the stream deleted, while the read was under way.
+    """
+    stream = reading.stream
+    if stream.stream_id not in reading.shard.catalogue.by_id:
+        raise _deleted(reading.command.name)
+    check_offset(stream, cursor.offset)
     return CorruptionError(
         f"the stream {stream.name!r} cannot be read at {cursor.offset}: {what}",
         stream=stream.name,
         offset=cursor.offset,
     )
+
+
+def _deleted(name: str) -> StreamNotFoundError:
+    return StreamNotFoundError(f"the stream {name!r} was deleted", stream=name)

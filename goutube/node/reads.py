@@ -50,19 +50,28 @@ def resolve(stream: Stream, command: Read) -> Cursor:
         InvalidArgumentError: the limit lies before the start.
     """
     cursor = _begin(stream, command.start)
-    if not stream.start <= cursor.offset <= stream.end:
-        where = "before its first byte" if cursor.offset < stream.start else "beyond its end"
-        raise OffsetOutOfRangeError(
-            f"the offset {cursor.offset} of {stream.name!r} lies {where}: it holds "
-            f"{stream.start} to {stream.end}",
-            start_offset=stream.start,
-            end_offset=stream.end,
-        )
+    check_offset(stream, cursor.offset)
     if command.limit is not None and command.limit < cursor.offset:
         raise InvalidArgumentError(
             f"the limit {command.limit} lies before the offset {cursor.offset}"
         )
     return cursor
+
+
+def check_offset(stream: Stream, offset: int) -> None:
+    """Check that a stream has, or will have next, a byte at this offset.
+
+    Raises:
+        OffsetOutOfRangeError: it has not.
+    """
+    if not stream.start <= offset <= stream.end:
+        where = "before its first byte" if offset < stream.start else "beyond its end"
+        raise OffsetOutOfRangeError(
+            f"the offset {offset} of {stream.name!r} lies {where}: it holds "
+            f"{stream.start} to {stream.end}",
+            start_offset=stream.start,
+            end_offset=stream.end,
+        )
 
 
 def _begin(stream: Stream, start: Start) -> Cursor:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from typing import Final
 
 from goutube.observe import events
-from goutube.observe.logs import LogStream, get_log
+from goutube.observe.logs import get_log
 
 LINES_MAX: Final = 10_000
 """Lines that may wait for their reader; beyond them new ones are dropped and counted."""
 
 
 class LineWriter:
-    """A text stream that never blocks: a thread of its own writes to ``target``.
+    """A text stream that never blocks: a thread of its own writes to a descriptor.
 
     A pipe that nobody empties takes 64 KiB and then holds up whoever writes to it; here that is the
-    thread alone. Once lines get through again, one tells how many were dropped. A target that fails
-    takes no more lines.
+    thread alone. Once lines get through again, one tells how many were dropped. A descriptor that
+    fails takes no more lines.
 
     Args:
+        fd: where lines go. No buffered file: its lock would outlive a blocked thread, and keep the
+            interpreter from ending.
         lines_max: how many lines may wait.
     """
 
-    def __init__(self, target: LogStream, lines_max: int = LINES_MAX) -> None:
-        self._target = target
+    def __init__(self, fd: int, lines_max: int = LINES_MAX) -> None:
+        self._fd = fd
         self._lines_max = lines_max
         self._lines: deque[str] = deque()
         self._begun = ""
@@ -51,8 +54,8 @@ class LineWriter:
         """Nothing to do: lines go out by themselves."""
 
     def isatty(self) -> bool:
-        """Whether the target is a terminal."""
-        return self._target.isatty()
+        """Whether the lines go to a terminal."""
+        return os.isatty(self._fd)
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until every line is out, for so long at most; whether they are."""
@@ -69,17 +72,23 @@ class LineWriter:
                 self._changed.wait_for(lambda: self._lines)
                 text = "".join(self._lines)
                 self._lines.clear()
-                dropped, self._dropped = self._dropped, 0
                 self._writing = True
             self._write(text)
-            if dropped and not self._failed:
-                get_log().warning(events.LOG_LINES_DROPPED, count=dropped)
+            self._tell_dropped()
+
+    def _tell_dropped(self) -> None:
+        with self._changed:
+            if self._failed or not self._dropped or len(self._lines) >= self._lines_max:
+                return  # in the second case there is room for it next time
+            dropped, self._dropped = self._dropped, 0
+        get_log().warning(events.LOG_LINES_DROPPED, count=dropped)
 
     def _write(self, text: str) -> None:
+        rest = text.encode("utf-8", "backslashreplace")
         try:
-            self._target.write(text)
-            self._target.flush()
-        except (OSError, ValueError):  # the pipe's reader has gone, or the stream was closed
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError:  # the pipe's reader has gone, or the descriptor was closed
             with self._changed:
                 self._failed = True
                 self._lines.clear()

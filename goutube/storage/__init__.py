@@ -8,6 +8,7 @@ from goutube.storage.checkpoint import Checkpoint, write_checkpoint
 from goutube.storage.checkpointer import Checkpointer
 from goutube.storage.config import StorageConfig, small_storage
 from goutube.storage.entries import FLAG_CREATES, FLAG_SEALS, EntryKind, NewEntry
+from goutube.storage.freeing import drop_freed, free_segment
 from goutube.storage.hard_state import HardState
 from goutube.storage.identity import Identity
 from goutube.storage.index import Row, StreamRows
@@ -39,6 +40,8 @@ __all__ = [
     "StorageConfig",
     "Store",
     "StreamRows",
+    "drop_freed",
+    "free_segment",
     "inspect_directory",
     "open_store",
     "shard_directory",

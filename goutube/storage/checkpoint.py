@@ -1,4 +1,8 @@
-"""A shard's catalogue as of one index, so that opening need not fold the whole log."""
+"""A shard's catalogue as of one index, so that opening need not fold the whole log.
+
+Two are kept, in two slots that are written in turns: the bytes of freed segments lead nowhere any
+more, so a segment is freed only when both cover it, and one damaged checkpoint costs nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from goutube.errors import CorruptionError
 from goutube.ports import Disk
 from goutube.storage.document import read_document, write_document
 
+CHECKPOINT_SLOTS: Final = (0, 1)
 _MAGIC: Final = b"gtC1"
 _HEAD: Final = struct.Struct("<QQ")
 
@@ -26,20 +31,28 @@ class Checkpoint:
     state: bytes
 
 
-def write_checkpoint(disk: Disk, directory: str, checkpoint: Checkpoint) -> None:
-    """Replace a shard's checkpoint."""
+def checkpoint_path(directory: str, slot: int) -> str:
+    """The path of a slot's document."""
+    return f"{directory}/checkpoint-{slot}"
+
+
+def write_checkpoint(disk: Disk, directory: str, slot: int, checkpoint: Checkpoint) -> None:
+    """Replace what a slot holds."""
     body = _HEAD.pack(checkpoint.index, checkpoint.term) + checkpoint.state
-    write_document(disk, f"{directory}/checkpoint", _MAGIC, body)
+    write_document(disk, checkpoint_path(directory, slot), _MAGIC, body)
 
 
-def read_checkpoint(disk: Disk, directory: str) -> Checkpoint | None:
-    """A shard's checkpoint; None where there is none, or a damaged one: the log leads there too."""
-    path = f"{directory}/checkpoint"
-    if not disk.exists(path):
-        return None
-    try:
-        body = read_document(disk, path, _MAGIC)
-    except CorruptionError:
-        return None
-    index, term = _HEAD.unpack_from(body)
-    return Checkpoint(index, term, body[_HEAD.size :])
+def read_checkpoints(disk: Disk, directory: str) -> dict[int, Checkpoint]:
+    """The whole ones among a shard's checkpoints, by slot."""
+    found = {}
+    for slot in CHECKPOINT_SLOTS:
+        path = checkpoint_path(directory, slot)
+        if not disk.exists(path):
+            continue
+        try:
+            body = read_document(disk, path, _MAGIC)
+        except CorruptionError:
+            continue
+        index, term = _HEAD.unpack_from(body)
+        found[slot] = Checkpoint(index, term, body[_HEAD.size :])
+    return found

@@ -141,17 +141,21 @@ def _inspect_segment(
     finally:
         file.close()
     entries = _verify_entries(report, path, content, header, shard, journalled)
+    last_index = entries[-1].index if entries else name.first_index - 1
     sealed = disk.exists(index_path)
     if sealed:
         try:
-            read_index(disk, index_path)
+            index = read_index(disk, index_path)
         except CorruptionError as error:
             report.findings.append(Finding(index_path, 0, error.message, damage=False))
+        else:
+            if len(content) == SEGMENT_HEADER_BYTES:  # freed: only its run of indexes is left
+                last_index = index.about.last_index
     shard.segments.append(
         SegmentReport(
             path,
             name.first_index,
-            entries[-1].index if entries else name.first_index - 1,
+            last_index,
             len(entries),
             sum(entry.record_count for entry in entries),
             sum(entry.data_bytes for entry in entries),

@@ -11,7 +11,7 @@ from goutube.errors import CorruptionError, DataDirError
 from goutube.model import Buffer
 from goutube.ports import Disk, File
 from goutube.storage.entries import SegmentName
-from goutube.storage.index import ActiveIndex, IndexAbout, SegmentIndex
+from goutube.storage.index import ActiveIndex, IndexAbout, SealedIndex, SegmentIndex
 
 SEGMENT_HEADER_BYTES: Final = 256
 SEGMENT_VERSION: Final = 1
@@ -122,6 +122,11 @@ class Segment:
     in_flight: list[QueuedWrite] = field(default_factory=list)
 
     @property
+    def freed(self) -> bool:
+        """Whether nothing of it is left but its header and the run of its indexes."""
+        return self.sealed and self.size == SEGMENT_HEADER_BYTES
+
+    @property
     def path(self) -> str:
         """The file's path in the data directory."""
         return f"{shard_directory(self.header.shard)}/{self.header.name.file_name}"
@@ -157,21 +162,42 @@ def seal_segment_file(disk: Disk, segment: Segment, terms: list[tuple[int, int]]
     about = IndexAbout(
         segment.header.shard, name.first_index, name.generation, segment.last_index, terms
     )
-    path = segment.index_path
+    _replace_file(disk, segment.index_path, segment.index.encode(about))
+
+
+def free_segment_file(disk: Disk, segment: Segment) -> tuple[File, SealedIndex]:
+    """Give back the space of a sealed segment that nobody needs a byte of; its new file and index.
+
+    The log goes on through it: its header and its run of indexes and terms stay. The file is
+    replaced, not shortened, so whoever reads the old one reads on.
+    """
+    assert isinstance(segment.index, SealedIndex)
+    content = ActiveIndex().encode(segment.index.about)
+    # In this order: an index without rows may stand beside a whole file, never the other way round.
+    _replace_file(disk, segment.index_path, content)
+    _replace_file(disk, segment.path, segment.header.encode())
+    index = SealedIndex(memoryview(content), segment.index_path)
+    return disk.open(segment.path, write=False), index
+
+
+def _replace_file(disk: Disk, path: str, content: bytes) -> None:
     temporary = path + ".tmp"
     disk.remove(temporary)
     file = disk.open(temporary, create=True)
     try:
-        file.write(0, segment.index.encode(about))
+        file.write(0, content)
         file.sync()
     finally:
         file.close()
     disk.rename(temporary, path)
-    disk.sync_directory(shard_directory(about.shard))
+    disk.sync_directory(path.rpartition("/")[0])
 
 
 def remove_segment_file(disk: Disk, segment: Segment) -> None:
     """Remove a segment and its index; its bytes stay readable for whoever has the file open."""
-    disk.remove(segment.index_path)
+    directory = shard_directory(segment.header.shard)
     disk.remove(segment.path)
-    disk.sync_directory(shard_directory(segment.header.shard))
+    # A segment without its index would be scanned for entries that a freed one does not have.
+    disk.sync_directory(directory)
+    disk.remove(segment.index_path)
+    disk.sync_directory(directory)

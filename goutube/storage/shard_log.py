@@ -93,6 +93,10 @@ class ShardLog:
         """Entries up to here were handed to the journal or to their segment."""
         self.generation = 0
         self.checkpoint_index = 0
+        """What the newest checkpoint covers, which is in ``checkpoint_slot``."""
+        self.covered_index = 0
+        """What both checkpoints cover: segments up to here can be done without."""
+        self.checkpoint_slot = 1
         self.hard_state = NO_HARD_STATE
         self.stored_hard_state = NO_HARD_STATE
         """What the hard-state file holds."""
@@ -183,6 +187,17 @@ class ShardLog:
             self._terms.append((index, term))
             self.last_term = term
         self.last_index = index
+
+    def note_checkpoint(self, index: int, slot: int) -> None:
+        """Take in that a checkpoint was written beside the one before it."""
+        self.covered_index, self.checkpoint_index = self.checkpoint_index, index
+        self.checkpoint_slot = slot
+
+    def drop_first_segment(self) -> Segment:
+        """Begin behind the first segment, which was freed; returns it."""
+        segment = self.segments.pop(0)
+        self.first_index = self.segments[0].header.name.first_index
+        return segment
 
     def set_hard_state(self, state: HardState) -> None:
         """Stage a new term and vote, ahead of whatever is staged next."""

@@ -18,7 +18,7 @@ from goutube._native import (
 )
 from goutube.errors import CorruptionError, DataDirError
 from goutube.ports import Disk
-from goutube.storage.checkpoint import Checkpoint, read_checkpoint
+from goutube.storage.checkpoint import Checkpoint, checkpoint_path, read_checkpoints
 from goutube.storage.entries import SegmentName
 from goutube.storage.index import ActiveIndex, SealedIndex, read_index
 from goutube.storage.journal import DurableMark
@@ -93,9 +93,8 @@ def recover_shard(disk: Disk, log: ShardLog, mark: DurableMark | None) -> Recove
 
     ``mark`` is what is certainly durable; None for a shard that never was in a group.
     """
-    recovered = RecoveredShard(log, read_checkpoint(disk, shard_directory(log.shard)))
-    if recovered.checkpoint is not None:
-        log.checkpoint_index = recovered.checkpoint.index
+    recovered = RecoveredShard(log)
+    _take_checkpoint(disk, recovered)
     log.generation = mark.generation if mark else 0
     durable = mark.index if mark else 0
     names = _chain(disk, log, durable)
@@ -113,12 +112,21 @@ def recover_shard(disk: Disk, log: ShardLog, mark: DurableMark | None) -> Recove
     return recovered
 
 
+def _take_checkpoint(disk: Disk, recovered: RecoveredShard) -> None:
+    """Start from the newest checkpoint that is whole."""
+    log = recovered.log
+    found = read_checkpoints(disk, shard_directory(log.shard))
+    for slot in sorted(found, key=lambda slot: found[slot].index):
+        recovered.checkpoint = found[slot]
+        log.note_checkpoint(found[slot].index, slot)
+
+
 def _begin(recovered: RecoveredShard, header: SegmentHeader) -> None:
     """A log whose first segments were freed begins behind them, at or before its checkpoint."""
     log = recovered.log
     log.first_index = header.name.first_index
     if header.previous_index > log.checkpoint_index:
-        path = f"{shard_directory(log.shard)}/checkpoint"
+        path = checkpoint_path(shard_directory(log.shard), log.checkpoint_slot)
         _note_damage(recovered, Damage(path, 0, 1, header.previous_index))
     if header.previous_index:
         log.note_term(header.previous_index, header.previous_term)
@@ -131,6 +139,7 @@ def _chain(disk: Disk, log: ShardLog, durable: int) -> list[SegmentName]:
     """
     files = disk.list(shard_directory(log.shard))
     names = [name for name in map(SegmentName.parse, files) if name is not None]
+    _remove_leavings(disk, log, files, names)
     chain: list[SegmentName] = []
     named = [n for n in names if n.generation <= log.generation and n.first_index <= durable]
     hidden = [name for name in names if name not in named]
@@ -140,6 +149,14 @@ def _chain(disk: Disk, log: ShardLog, durable: int) -> list[SegmentName]:
         chain.append(name)
     log.hidden = [_hidden_segment(log, name) for name in hidden]
     return chain
+
+
+def _remove_leavings(disk: Disk, log: ShardLog, files: list[str], names: list[SegmentName]) -> None:
+    """Remove what a crash left of files that were being made or removed."""
+    indexes = {name.index_name for name in names}
+    for file in files:
+        if file.endswith(".tmp") or (file.endswith(".idx") and file not in indexes):
+            disk.remove(f"{shard_directory(log.shard)}/{file}")
 
 
 def _hidden_segment(log: ShardLog, name: SegmentName) -> Segment:
@@ -199,6 +216,10 @@ def _recover_segment(
         segment.full = segment.sealing = segment.sealed = True
         file.rest()
         if log.last_index > log.checkpoint_index:
+            if segment.freed:
+                path = checkpoint_path(shard_directory(log.shard), log.checkpoint_slot)
+                first = log.checkpoint_index + 1
+                _note_damage(recovered, Damage(path, 0, first, log.last_index))
             recovered.add_scan(content, _headers_of(content, header))
         return
     headers = _scan(recovered, segment, content, limit)

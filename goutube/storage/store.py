@@ -42,6 +42,8 @@ class StoreStats:
     checkpoints: int = 0
     segments_created: int = 0
     segments_sealed: int = 0
+    segments_freed: int = 0
+    freed_bytes: int = 0
 
 
 class Store:
@@ -76,6 +78,7 @@ class Store:
         self.group_running = False
         """Whether a journal group is being written."""
         self._advanced: dict[int, ShardLog] = {}
+        self._sealed: list[tuple[ShardLog, Segment]] = []
         self.on_group: list[Callable[[], None]] = []
         """Called whenever no group is under way and one has just ended."""
 
@@ -106,6 +109,11 @@ class Store:
         """The logs whose commit index may have moved since the last call."""
         advanced, self._advanced = self._advanced, {}
         return advanced.values()
+
+    def take_sealed(self) -> list[tuple[ShardLog, Segment]]:
+        """The segments that were sealed since the last call, each with its log."""
+        sealed, self._sealed = self._sealed, []
+        return sealed
 
     @property
     def idle(self) -> bool:
@@ -345,6 +353,7 @@ class Store:
                 segment.unsynced = False
                 assert segment.file is not None
                 segment.file.rest()
+                self._sealed.append((log, segment))
                 self.stats.segments_sealed += 1
                 self._queued[log.shard] = log
 

@@ -8,6 +8,7 @@ import pytest
 from goutube.errors import GoutubeError
 from goutube.model import ProducerStamp
 from goutube.node import AtOffset, DeleteStream, Read, SealStream, TrimStream
+from goutube.storage import inspect_directory
 from tests.support import memory_disk
 from tests.support.memory_disk import MemoryDisk, PowerCutError
 from tests.support.world import World, append
@@ -175,6 +176,7 @@ def test_many_lives(seed):
     world = World(disk, seed=seed * 100 + 99)
     check(world, model)
     assert [log.fault for log in world.node.store.logs] == [""] * 4
+    assert not inspect_directory(world.disk.crash()).damaged
 
 
 def test_a_retry_after_any_cut_is_appended_once():

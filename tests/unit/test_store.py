@@ -345,4 +345,4 @@ def test_a_drain_after_a_crash_ends_only_when_the_catalogues_are_written():
     again.settle()
     assert again.node.drained
     assert again.node.ready().jobs == []
-    assert any(name.endswith("checkpoint") for name in again.disk.names)
+    assert any("/checkpoint-" in name for name in again.disk.names)

@@ -1,0 +1,34 @@
+"""Files in memory that keep no descriptor open."""
+
+import os
+
+from cpython.buffer cimport PyBuffer_FillInfo
+from libc.errno cimport errno
+from posix.mman cimport MAP_FAILED, MAP_SHARED, PROT_READ, mmap, munmap
+
+
+cdef class _Mapping:
+    """Owns a range of mapped memory as long as a view of it is in use."""
+
+    cdef void *start
+    cdef Py_ssize_t size
+
+    def __dealloc__(self):
+        if self.start is not NULL:
+            munmap(self.start, self.size)
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.start, self.size, 1, flags)
+
+
+def map_file(int fd, Py_ssize_t size):
+    """See mapping.pyi; ``mmap.mmap`` would keep a descriptor of its own open."""
+    cdef _Mapping mapping = _Mapping.__new__(_Mapping)
+    if size <= 0:
+        raise ValueError(f"{size} bytes cannot be mapped")
+    cdef void *start = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0)
+    if start == MAP_FAILED:
+        raise OSError(errno, os.strerror(errno))
+    mapping.start = start
+    mapping.size = size
+    return memoryview(mapping)
