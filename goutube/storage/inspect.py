@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from goutube._native import (
@@ -87,8 +88,13 @@ def inspect_directory(disk: Disk) -> DirectoryReport:
         if not names and number not in durable:
             continue
         shard = ShardReport(number, durable.get(number, 0))
+        firsts = sorted({name.first_index for name in names})
         for name in sorted(names, key=lambda n: (n.first_index, n.generation)):
-            _inspect_segment(disk, report, shard, name, journalled)
+            # From the next segment's first entry on, what is still here was cut off by a recovery.
+            place = bisect_right(firsts, name.first_index)
+            cut = firsts[place] - 1 if place < len(firsts) else shard.durable_index
+            limit = min(cut, shard.durable_index)
+            _inspect_segment(disk, report, shard, name, journalled, limit)
         last = max((segment.last_index for segment in shard.segments), default=0)
         if max(last, journalled.get(number, 0)) < shard.durable_index:
             what = f"entries {last + 1} to {shard.durable_index} are gone"
@@ -128,6 +134,7 @@ def _inspect_segment(
     shard: ShardReport,
     name: SegmentName,
     journalled: dict[int, int],
+    durable_index: int,
 ) -> None:
     path = f"{shard_directory(shard.shard)}/{name.file_name}"
     index_path = f"{shard_directory(shard.shard)}/{name.index_name}"
@@ -140,7 +147,8 @@ def _inspect_segment(
         return
     finally:
         file.close()
-    entries = _verify_entries(report, path, content, header, shard, journalled)
+    journal_index = journalled.get(shard.shard, 0)
+    entries = _verify_entries(report, path, content, header, durable_index, journal_index)
     last_index = entries[-1].index if entries else name.first_index - 1
     sealed = disk.exists(index_path)
     if sealed:
@@ -170,10 +178,13 @@ def _verify_entries(
     path: str,
     content: memoryview,
     header: SegmentHeader,
-    shard: ShardReport,
-    journalled: dict[int, int],
+    durable_index: int,
+    journal_index: int,
 ) -> list[EntryHeader]:
-    """Every whole entry of a segment; what is not whole becomes a finding."""
+    """Every whole entry of a segment; what is not whole becomes a finding.
+
+    Entries up to ``durable_index`` must be here, or, up to ``journal_index``, in the journal.
+    """
     found: list[EntryHeader] = []
     position, next_index, term = SEGMENT_HEADER_BYTES, header.name.first_index, header.previous_term
     while position >= 0:
@@ -183,9 +194,9 @@ def _verify_entries(
             next_index, term = scan.headers[-1].index + 1, scan.headers[-1].term
         if scan.verdict == VERDICT_END:
             break
-        damage = next_index <= shard.durable_index and next_index > journalled.get(shard.shard, 0)
+        damage = journal_index < next_index <= durable_index
         what = "the entry is damaged" if damage else "a torn entry, never acknowledged"
-        if not damage and scan.verdict == VERDICT_TORN and next_index <= shard.durable_index:
+        if not damage and scan.verdict == VERDICT_TORN and next_index <= durable_index:
             what = "an entry that the journal still holds"
         report.findings.append(
             Finding(path, scan.position, f"{what} (index {next_index})", damage=damage)
