@@ -97,15 +97,6 @@ def flag(value: object) -> bool:
     raise WireFormatError(f"{_kind(value)} stands where a boolean is due")
 
 
-def number(value: object) -> float:
-    """A floating-point number."""
-    if value is None:
-        return 0.0
-    if isinstance(value, int | float):
-        return float(value) if abs(value) < 1e300 else float("inf")
-    raise WireFormatError(f"{_kind(value)} stands where a number is due")
-
-
 def within(low: int, high: int) -> Reader:
     """A reader of integers from ``low`` to ``high``."""
 

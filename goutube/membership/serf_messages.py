@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Final, cast
 
@@ -17,7 +17,6 @@ from goutube.membership.dialect import (
     list_or_none,
     map_of,
     name,
-    number,
     pack,
     text,
     u8,
@@ -29,8 +28,6 @@ from goutube.membership.dialect import (
 from goutube.membership.messages import META_BYTES_MAX, address, address_or_empty
 
 _TAGS_MAGIC: Final = 0xFF
-_COORDINATE_MAGIC: Final = 1
-COORDINATE_DIMENSIONS: Final = 8
 
 
 class SerfKind(IntEnum):
@@ -277,23 +274,6 @@ class KeyResponse(Body):
     result: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Coordinate(Body):
-    """A place in the network's space, in seconds."""
-
-    LAYOUT: ClassVar = {
-        "Adjustment": number,
-        "Error": number,
-        "Height": number,
-        "Vec": list_of(number),
-    }
-
-    adjustment: float = 0.0
-    error: float = 1.5
-    height: float = 1e-5
-    vector: tuple[float, ...] = field(default=(0.0,) * COORDINATE_DIMENSIONS)
-
-
 SerfMessage = LeaveIntent | JoinIntent | UserEvent | Query | QueryResponse | Relay
 
 _GOSSIPED: Final = {
@@ -350,16 +330,6 @@ def decode_key_request(payload: bytes) -> KeyRequest:
 def decode_key_response(payload: bytes) -> KeyResponse:
     """Read an answer to a query about keys."""
     return KeyResponse.decode(_behind(SerfKind.KEY_RESPONSE, payload))
-
-
-def decode_coordinate(payload: bytes) -> Coordinate:
-    """Read the payload of an ack."""
-    return Coordinate.decode(_behind(_COORDINATE_MAGIC, payload))
-
-
-def encode_coordinate(coordinate: Coordinate) -> bytes:
-    """The payload of an ack."""
-    return bytes((_COORDINATE_MAGIC,)) + coordinate.encode()
 
 
 def _behind(kind: int, data: bytes) -> bytes:

@@ -66,5 +66,4 @@ DECODERS = (
     serf_messages.decode_member_record,
     serf_messages.decode_key_request,
     serf_messages.decode_key_response,
-    serf_messages.decode_coordinate,
 )

@@ -228,13 +228,6 @@ def test_tags_in_the_meta_of_an_agent():
     assert serf_messages.encode_tags({"role": "db", "dc": "eu1"}) == meta
 
 
-def test_coordinate_in_an_ack():
-    payload = decode_message(bytes_of("ack-coordinate")).payload
-    coordinate = serf_messages.decode_coordinate(payload)
-    assert len(coordinate.vector) == 8
-    assert serf_messages.encode_coordinate(coordinate) == payload
-
-
 def test_every_vector_is_used():
     layers = {vector["layer"] for vector in VECTORS.values()}
     assert layers == {"udp-message", "lzw", "udp-packet", "stream-message", "stream",
