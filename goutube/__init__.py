@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from goutube import aio, errors
     from goutube.client import Client, ClusterStatus, connect
-    from goutube.model import AppendResult, Record, StreamInfo, StreamProperties
+    from goutube.model import AppendResult, DownloadResult, Record, StreamInfo, StreamProperties
 
     __version__: str
 
@@ -17,6 +17,7 @@ __all__ = [
     "AppendResult",
     "Client",
     "ClusterStatus",
+    "DownloadResult",
     "Record",
     "StreamInfo",
     "StreamProperties",

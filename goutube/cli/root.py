@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "agent": "goutube.cli.agent:agent",
     "cluster": "goutube.cli.cluster:cluster",
     "consume": "goutube.cli.consume:consume",
+    "download": "goutube.cli.download:download",
     "log": "goutube.cli.log:log",
     "produce": "goutube.cli.produce:produce",
     "streams": "goutube.cli.streams:streams",

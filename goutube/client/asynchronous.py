@@ -18,6 +18,7 @@ from goutube.client import feed, requests
 from goutube.client.async_lane import AsyncLane, AsyncWaiting
 from goutube.client.channels import Channels, is_cancelled
 from goutube.client.cluster_status import ClusterStatus
+from goutube.client.download import AsyncDownloads
 from goutube.client.requests import Place
 from goutube.client.transport import (
     OPEN_CALLS_MAX,
@@ -45,7 +46,7 @@ _UnaryUnary: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
 _UnaryStream: TypeAlias = "grpc.aio.UnaryStreamMultiCallable[bytes, bytes]"
 
 
-class AsyncClient:
+class AsyncClient(AsyncDownloads):
     """``Client`` for asyncio; made by ``goutube.aio.connect``.
 
     Methods have the arguments, results and errors of the synchronous client's; those that wait are

@@ -15,9 +15,11 @@ import grpc
 from goutube.api import codecs, methods
 from goutube.client import feed, requests
 from goutube.client.cluster_status import ClusterStatus
+from goutube.client.download import Downloads
 from goutube.client.lane import Lane, Waiting
 from goutube.client.requests import Place
 from goutube.client.sockets import Sockets
+from goutube.client.stream_file import Files
 from goutube.client.transport import (
     OPEN_CALLS_MAX,
     blames_server,
@@ -43,7 +45,7 @@ _UnaryUnary: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
 _UnaryStream: TypeAlias = "grpc.UnaryStreamMultiCallable[bytes, bytes]"
 
 
-class Client:
+class Client(Files, Downloads):
     """A connection to a Goutube server or cluster; made by ``goutube.connect``.
 
     Every method waits for its answer. Calls that meet a server which is restarting, overloaded or

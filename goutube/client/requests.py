@@ -281,6 +281,21 @@ def wish(
     return ReadWish(check_stream_name(name), known, start, limit, records, follow)
 
 
+def check_download(name: str, offset: int | str, limit: int | None) -> None:
+    """Judge what is asked of a download before anything is sent.
+
+    Raises:
+        InvalidArgumentError: the name or a number is not allowed.
+    """
+    check_stream_name(name)
+    if isinstance(offset, int):
+        check_number(offset, "offset")
+    elif offset != "earliest":
+        raise InvalidArgumentError(f"the offset {offset!r} is neither a number nor 'earliest'")
+    if limit is not None:
+        check_number(limit, "limit")
+
+
 def read_message(wish: ReadWish) -> bytes:
     """One ReadRequest."""
     start = wish.start

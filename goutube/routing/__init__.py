@@ -8,6 +8,19 @@ from goutube.routing.addresses import AddressBook, parse_addresses
 from goutube.routing.attempts import Attempts
 from goutube.routing.cursor import ReadCursor, ReadWish, Start, choose_start, records_of
 from goutube.routing.cutting import BATCH_BYTES, RECORD_BYTES, check_record, cut_bytes
+from goutube.routing.download import (
+    Claim,
+    DownloadPlan,
+    DownloadWish,
+    Piece,
+    check_plan,
+    check_streams,
+    decode_resume,
+    encode_claim,
+    encode_plan,
+    missing,
+    plan_download,
+)
 from goutube.routing.operation import Operation, Parcel
 from goutube.routing.session import ProducerSession
 
@@ -16,15 +29,26 @@ __all__ = [
     "RECORD_BYTES",
     "AddressBook",
     "Attempts",
+    "Claim",
+    "DownloadPlan",
+    "DownloadWish",
     "Operation",
     "Parcel",
+    "Piece",
     "ProducerSession",
     "ReadCursor",
     "ReadWish",
     "Start",
+    "check_plan",
     "check_record",
+    "check_streams",
     "choose_start",
     "cut_bytes",
+    "decode_resume",
+    "encode_claim",
+    "encode_plan",
+    "missing",
     "parse_addresses",
+    "plan_download",
     "records_of",
 ]

@@ -133,7 +133,12 @@ def test_a_terminal_on_stderr_gets_a_progress_bar_and_a_pipe_none(node, tmp_path
     source = tmp_path / "in"
     source.write_bytes(bytes(1 << 20))
     ours, theirs = pty.openpty()
-    for words in (["produce", "bar", str(source)], ["consume", "bar"]):
+    commands = [
+        ["produce", "bar", str(source)],
+        ["consume", "bar"],
+        ["download", "bar", "-o", str(tmp_path / "out")],
+    ]
+    for words in commands:
         process = node.start(*words, stderr=theirs, stdout=subprocess.DEVNULL)
         assert process.wait(30) == 0
         process.stdin.close()
@@ -141,6 +146,31 @@ def test_a_terminal_on_stderr_gets_a_progress_bar_and_a_pipe_none(node, tmp_path
     os.close(theirs)
     os.close(ours)
     assert node.run("consume", "bar")[2] == ""
+
+
+def test_a_download_is_made_and_gone_on_with(node, tmp_path):
+    content = os.urandom(3_000_000)
+    node.run("produce", "down", stdin=content)
+    target = tmp_path / "copy"
+    status, out, told = node.run("download", "down", "-o", str(target), "--streams", "3")
+    assert (status, out) == (0, b"")
+    assert f"down: 3000000 bytes from offset 0 are in {target}." in told
+    assert target.read_bytes() == content
+    words = ("--offset", "1MiB", "--limit", "2MiB")
+    result = node.json("download", "down", "-o", str(target), *words)
+    assert (result["offset"], result["next_offset"], result["resumed_bytes"]) == (
+        1 << 20,
+        2 << 20,
+        0,
+    )
+    assert target.read_bytes() == content[1 << 20 : 2 << 20]
+    (tmp_path / "other.part").write_bytes(b"mine")
+    status, _, told = node.run("download", "down", "-o", str(tmp_path / "other"))
+    assert status == 1
+    assert "other.part is there" in told
+    status, _, told = node.run("download", "down", "-o", str(target), "--streams", "0")
+    assert status == 2
+    assert "--streams" in told
 
 
 def test_streams_are_described_listed_trimmed_and_removed(node):

@@ -1,14 +1,22 @@
 """What a type checker knows of every public name; mypy reads this file, nothing runs it."""
 
 from collections.abc import AsyncGenerator, Generator, Mapping
-from io import BytesIO
+from io import BufferedReader, BytesIO
+from pathlib import Path
 from typing import assert_type
 
 import goutube
 from goutube import errors
 from goutube.aio import AsyncClient
 from goutube.client import Client, ClusterStatus, NodeStatus, ShardStatus
-from goutube.model import AppendResult, Record, StreamId, StreamInfo, StreamProperties
+from goutube.model import (
+    AppendResult,
+    DownloadResult,
+    Record,
+    StreamId,
+    StreamInfo,
+    StreamProperties,
+)
 
 assert_type(goutube.__version__, str)
 assert_type(goutube.connect(), Client)
@@ -35,6 +43,9 @@ def blocking(client: goutube.Client) -> None:
     assert_type(client.seal("s"), StreamInfo)
     assert_type(client.trim("s", 4), StreamInfo)
     assert_type(client.status(), ClusterStatus)
+    assert_type(client.open("s", stream_id=1, buffer_bytes=5), BufferedReader)
+    assert_type(client.download("s", "f", "earliest", limit=5, streams=2), DownloadResult)
+    assert_type(client.download("s", Path("f"), progress=lambda done, total: None), DownloadResult)
     nothing: None = client.delete("s")  # type: ignore[func-returns-value]  # it gives none
     del nothing
 
@@ -54,6 +65,7 @@ async def asynchronous(client: AsyncClient) -> None:
     assert_type(await client.seal("s"), StreamInfo)
     assert_type(await client.trim("s", 4), StreamInfo)
     assert_type(await client.status(), ClusterStatus)
+    assert_type(await client.download("s", Path("f"), 5, timeout_s=3), DownloadResult)
 
 
 def results(
@@ -61,9 +73,11 @@ def results(
     info: goutube.StreamInfo,
     record: goutube.Record,
     status: goutube.ClusterStatus,
+    download: goutube.DownloadResult,
 ) -> None:
     """What the calls give."""
     assert_type(append.offset, int)
+    assert_type(download.resumed_bytes, int)
     assert_type(append.next_offset, int)
     assert_type(append.stream_id, StreamId)
     assert_type(append.duplicate, bool)
