@@ -11,7 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from goutube.agent.addresses import advertised
-from goutube.agent.numbers import samples, watch_lag
+from goutube.agent.gossip import NodeGossip, Self, bound_fault
+from goutube.agent.numbers import gossip_samples, samples, watch_lag
 from goutube.agent.opening import Opened, open_directory
 from goutube.config import NO_ADDRESS, Loaded, split_address
 from goutube.errors import ConfigError
@@ -74,6 +75,7 @@ class Agent:
         parts.push_async_callback(self._driver.stop)
         http_address = await self._start_gateway(parts)
         rpc_address = await self._start_listener(parts)
+        gossip_address = await self._start_gossip(rpc_address, parts)
         self._watch(opened, parts)
         if self._driver.healthy:
             self._set_serving(serving=True)
@@ -81,6 +83,7 @@ class Agent:
             events.AGENT_READY,
             rpc_address=rpc_address,
             http_address=http_address,
+            gossip_address=gossip_address,
             pid=os.getpid(),
             version=self._version,
             event_loop=loop_name(),
@@ -126,6 +129,28 @@ class Agent:
             return None
         return f"{address.rpartition(':')[0]}:{bound}"
 
+    async def _start_gossip(self, rpc_address: str, parts: AsyncExitStack) -> str | None:
+        loop, config = asyncio.get_running_loop(), self._config
+        told = advertised(config.rpc_port, config.advertise_rpc_addr) or rpc_address
+
+        def name_taken(text: str) -> None:
+            loop.call_soon_threadsafe(self._name_taken, text)
+
+        node = Self(self._driver.report(), told, self._version)
+        gossip = NodeGossip(self._loaded, node, name_taken)
+        try:
+            address = await asyncio.to_thread(gossip.start)
+        except OSError as error:
+            fault = bound_fault(self._loaded, error)
+            if fault is not None:
+                raise fault from error
+            return None
+        parts.push_async_callback(
+            lambda: asyncio.to_thread(gossip.gossip.stop, leave=not self._failed)
+        )
+        self._metrics.watch(lambda: gossip_samples(gossip.gossip))
+        return address
+
     def _watch(self, opened: Opened, parts: AsyncExitStack) -> None:
         self._metrics.watch(lambda: samples(opened.node, self._driver, opened.disk))
         lag = asyncio.create_task(watch_lag(self._metrics))
@@ -169,6 +194,12 @@ class Agent:
     def node_failed(self, error: Exception) -> None:
         """End the process with status 1."""
         get_log().critical(events.NODE_FAILED, exc_info=error)
+        self._failed = True
+        self._stop.set()
+
+    def _name_taken(self, text: str) -> None:
+        """End the process with status 1: two nodes of one name would be taken for one."""
+        get_log().critical(events.NAME_TAKEN, text=text)
         self._failed = True
         self._stop.set()
 

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
+from goutube.membership import Status
 from goutube.node import Node
 from goutube.observe import Metrics, Sample
-from goutube.runtime import Driver, OsDisk
+from goutube.runtime import Driver, Gossip, OsDisk
 
 _LAG_INTERVAL_S: Final = 1.0
 
@@ -52,6 +53,32 @@ def samples(node: Node, driver: Driver, disk: OsDisk) -> Iterable[Sample]:
         Sample("goutube_inflight_bytes", "Appended bytes under way.", driver.inflight_bytes),
         Sample("goutube_calls_waiting", "Commands without an answer yet.", driver.calls_waiting),
         Sample("goutube_disk_free_bytes", "Space left for the data directory.", disk.free_bytes()),
+    )  # fmt: skip
+
+
+def gossip_samples(gossip: Gossip) -> Iterable[Sample]:
+    """What gossip counts, as of now."""
+    stats = gossip.stats
+    alive, failed = gossip.count(Status.ALIVE), gossip.count(Status.FAILED)
+    yield from (
+        Sample("goutube_members_alive_count", "Members that are there, this one included.", alive),
+        Sample("goutube_members_failed_count", "Members that stopped answering.", failed),
+        Sample("goutube_gossip_health", "0: well; up to 7: slow to answer.", gossip.health),
+        Sample("goutube_gossip_queued_count", "Rumours that wait to be sent on.", gossip.queued),
+        Sample("goutube_gossip_sent_packets", "Packets sent.", stats.packets_sent, counter=True),
+        Sample("goutube_gossip_sent_bytes", "Bytes of packets.", stats.bytes_sent, counter=True),
+        Sample(
+            "goutube_gossip_received_packets", "Packets received.", stats.packets_received,
+            counter=True,
+        ),
+        Sample(
+            "goutube_gossip_received_bytes", "Bytes of packets.", stats.bytes_received,
+            counter=True,
+        ),
+        Sample(
+            "goutube_gossip_dropped_packets", "Packets not taken: faulty, or not for us.",
+            stats.packets_dropped, counter=True,
+        ),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from goutube.config.fields import ENV_PREFIX, FIELDS, Setting
 from goutube.config.load import Loaded, effective, load
 from goutube.config.schema import Config
-from goutube.config.values import NO_ADDRESS, is_loopback, split_address
+from goutube.config.values import NO_ADDRESS, decode_key, is_loopback, split_address
 
 __all__ = [
     "ENV_PREFIX",
@@ -12,6 +12,7 @@ __all__ = [
     "Config",
     "Loaded",
     "Setting",
+    "decode_key",
     "effective",
     "is_loopback",
     "load",

@@ -220,22 +220,42 @@ def _relations(config: Config, sources: Mapping[str, str], refused: frozenset[st
                     "machines without TLS; set insecure = true if that is what you want, or use "
                     "127.0.0.1"
                 )
+    if "seed_addresses" not in refused and not refused & {"rpc_port", "advertise_rpc_addr"}:
+        problems += _reachable_rpc(config)
     return problems
+
+
+def _reachable_rpc(config: Config) -> list[str]:
+    """Members elsewhere must be able to reach the RPC address that they are told."""
+    told = config.advertise_rpc_addr or config.rpc_port
+    if not is_loopback(told):
+        return []
+    return [
+        f"seed_addresses has {seed!r}, which is not on this machine, and the RPC address that its "
+        f"members would be told, {told!r}, leads nowhere from there; set rpc_port (with insecure = "
+        "true) or advertise_rpc_addr to what they can reach"
+        for seed in config.seed_addresses[:1]
+        if not is_loopback(seed)
+    ]
 
 
 def _warnings(config: Config) -> list[str]:
     if is_loopback(config.rpc_port):
         return []
-    return [
+    warnings = [
         f"rpc_port = {config.rpc_port} is open to other machines without TLS: whoever reaches it "
         "can read and delete every stream"
     ]
+    if not config.encrypt_keys and not is_loopback(config.bind_addr):
+        warnings.append(
+            f"bind_addr = {config.bind_addr} is open to other machines without encrypt_keys: "
+            "whoever reaches it can pretend to be a member"
+        )
+    return warnings
 
 
 def _notes(config: Config) -> tuple[str, ...]:
-    notes = [
-        f"gossip is not served in this release: nothing listens on bind_addr {config.bind_addr}"
-    ]
+    notes = []
     if config.replication_factor > 1:
         notes.append(
             f"replication_factor {config.replication_factor} is kept as a wish: in this release a "

@@ -16,15 +16,15 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from goutube.config.values import (
+    Addresses,
     Count,
     GossipAddress,
+    Keys,
     LocalAddress,
     LocalAddressOrOff,
     MemberTypeText,
-    Names,
     NodeName,
     Pairs,
-    Secrets,
     Size,
 )
 from goutube.limits import (
@@ -88,7 +88,11 @@ class Config(BaseSettings):
     bind_addr: GossipAddress = _setting(
         "0.0.0.0:7946",
         "Gossip address, TCP and UDP.",
-        Facts(why="Serf's own port. Checked, but not yet served.", file_aliases=("BindAddr",)),
+        Facts(
+            why="Serf's own port. If the default is taken and there are no seeds, the node goes on "
+            "without gossip, and a line in the log.",
+            file_aliases=("BindAddr",),
+        ),
     )
     rpc_port: LocalAddress = _setting(
         "127.0.0.1:7373",
@@ -102,10 +106,14 @@ class Config(BaseSettings):
         "This node's name; unique, and kept in the data directory.",
         Facts(why="The host's name.", file_aliases=("NodeName",)),
     )
-    seed_addresses: Names = _setting(
+    seed_addresses: Addresses = _setting(
         (),
         "Gossip addresses of members to join at start, several by commas.",
-        Facts(built=False, aliases=("start-join-addrs",), file_aliases=("SeedAddresses",)),
+        Facts(
+            why="A host name may stand for several; it is looked up again at each try.",
+            aliases=("start-join-addrs",),
+            file_aliases=("SeedAddresses",),
+        ),
     )
     virtual_node_count: Count = _setting(
         VIRTUAL_NODE_COUNT_DEFAULT,
@@ -224,12 +232,18 @@ class Config(BaseSettings):
         "auto", "Log lines as JSON or for people; auto: for people on a terminal."
     )
     zone: str = _setting("", "Failure domain of this node.", Facts(built=False))
-    tags: Pairs = _setting({}, "Free KEY=VALUE pairs of this node.", Facts(built=False))
-    advertise_addr: GossipAddress | None = _setting(
-        None, "Gossip address that others are told.", Facts(built=False)
+    tags: Pairs = _setting(
+        {}, "Free KEY=VALUE pairs of this node, several by commas, told to all members."
     )
-    encrypt_keys: Secrets = _setting(
-        (), "Gossip keys, base64; the first one encrypts.", Facts(built=False)
+    advertise_addr: GossipAddress | None = _setting(
+        None,
+        "Gossip address that others are told, where it is not the bound one; port 0: the bound.",
+        Facts(why="Behind a NAT or in a container the bound address leads nowhere."),
+    )
+    encrypt_keys: Keys = _setting(
+        (),
+        "Gossip keys of 16, 24 or 32 bytes in base64, several by commas; the first one encrypts.",
+        Facts(why="None: whoever reaches the port can pretend to be a member."),
     )
     acl_model_file: Path | None = _unbuilt_file("Authorization model.")
     acl_policy_file: Path | None = _unbuilt_file("Authorization rules.")

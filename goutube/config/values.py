@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -16,6 +17,7 @@ _UNITS: Final = {"": 1, "B": 1, "KIB": KIB, "MIB": MIB, "GIB": 1024 * MIB}
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?")
 _NODE_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 NO_ADDRESS: Final = "off"
+_KEY_BYTES: Final = (16, 24, 32)
 
 _MEMBER_TYPES: Final = {
     "ShardMember": "shard",
@@ -102,6 +104,43 @@ def _list(value: object) -> object:
     return value
 
 
+def _addresses(value: object) -> object:
+    listed = _list(value)
+    if not isinstance(listed, list | tuple):
+        return listed
+    parsed = tuple(parse_address(item, "") for item in listed)
+    for address in parsed:
+        if address.endswith(":0"):
+            raise ValueError(f"has {address!r}: a member's port is never 0")
+    return parsed
+
+
+def decode_key(text: str) -> bytes:
+    """A gossip key out of its base64.
+
+    Raises:
+        ValueError: it is none; without the text, which may be a key all the same.
+    """
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b""
+    if len(key) not in _KEY_BYTES:
+        raise ValueError(
+            "must be keys of 16, 24 or 32 bytes in base64, several by commas; "
+            "head -c 32 /dev/urandom | base64 makes one"
+        )
+    return key
+
+
+def _keys(value: object) -> object:
+    listed = _list(value)
+    for item in listed if isinstance(listed, list | tuple) else ():
+        if isinstance(item, str):
+            decode_key(item)
+    return listed
+
+
 def _pairs(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -140,8 +179,8 @@ LocalAddress = Annotated[str, BeforeValidator(_address("127.0.0.1"))]
 LocalAddressOrOff = Annotated[str, BeforeValidator(_address_or_off("127.0.0.1"))]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Count = Annotated[int, BeforeValidator(_count)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
-Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_list)]
+Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
+Keys = Annotated[tuple[SecretStr, ...], BeforeValidator(_keys)]
 Pairs = Annotated[dict[str, str], BeforeValidator(_pairs)]
 MemberTypeText = BeforeValidator(_member_type)
 NodeName = Annotated[str, BeforeValidator(_node_name)]

@@ -24,10 +24,10 @@ class Chance(Protocol):
     def random(self) -> float:
         """From 0 up to, not including, 1."""
 
-    def randrange(self, stop: int) -> int:
+    def randrange(self, stop: int, /) -> int:
         """A whole number from 0 up to, not including, ``stop``."""
 
-    def shuffle(self, x: MutableSequence[Any]) -> None:
+    def shuffle(self, x: MutableSequence[Any], /) -> None:
         """Put a list into any order."""
 
     def sample(self, population: Sequence[_Value], k: int) -> list[_Value]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING, Final
 
 from goutube.errors import ConfigError, InvalidArgumentError, WireFormatError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
@@ -32,7 +32,7 @@ class Keyring:
         for key in keys:
             if len(key) not in KEY_BYTES:
                 raise ConfigError(f"a gossip key has {len(key)} bytes; 16, 24 or 32 are allowed")
-        self._ciphers = {key: AESGCM(key) for key in keys}
+        self._ciphers = {key: _cipher(key) for key in keys}
 
     @property
     def keys(self) -> tuple[bytes, ...]:
@@ -48,7 +48,7 @@ class Keyring:
             raise InvalidArgumentError(
                 f"a gossip key has {len(key)} bytes; 16, 24 or 32 are allowed"
             )
-        self._ciphers.setdefault(key, AESGCM(key))
+        self._ciphers.setdefault(key, _cipher(key))
 
     def use(self, key: bytes) -> None:
         """Seal with this key from now on.
@@ -92,12 +92,27 @@ class Keyring:
             raise WireFormatError("not an envelope of AES-GCM", fault="not-encrypted")
         nonce, sealed = envelope[1 : 1 + NONCE_BYTES], envelope[1 + NONCE_BYTES :]
         for cipher in self._ciphers.values():
-            try:
-                plain = cipher.decrypt(nonce, sealed, bound or None)
-            except InvalidTag:
+            plain = _decrypted(cipher, nonce, sealed, bound)
+            if plain is None:
                 continue
             return plain if envelope[0] == _PLAIN else _unpadded(plain)
         raise WireFormatError("no key of ours opens the envelope", fault="no-key")
+
+
+def _cipher(key: bytes) -> AESGCM:
+    # Heavy, and needed by those alone who encrypt.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
+    return AESGCM(key)
+
+
+def _decrypted(cipher: AESGCM, nonce: bytes, sealed: bytes, bound: bytes) -> bytes | None:
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as above
+
+    try:
+        return cipher.decrypt(nonce, sealed, bound or None)
+    except InvalidTag:
+        return None
 
 
 def _unpadded(plain: bytes) -> bytes:

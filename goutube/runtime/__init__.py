@@ -7,17 +7,23 @@ from goutube.runtime.disk_jobs import DiskJobs
 from goutube.runtime.driver import Driver, Supervisor
 from goutube.runtime.entropy import SystemEntropy
 from goutube.runtime.file import OsFile
+from goutube.runtime.gossip import Gossip, GossipOptions, GossipStats
+from goutube.runtime.gossip_sockets import endpoint_of
 from goutube.runtime.loop import loop_name, run
 
 __all__ = [
     "Admission",
     "DiskJobs",
     "Driver",
+    "Gossip",
+    "GossipOptions",
+    "GossipStats",
     "OsDisk",
     "OsFile",
     "Supervisor",
     "SystemClock",
     "SystemEntropy",
+    "endpoint_of",
     "loop_name",
     "run",
 ]

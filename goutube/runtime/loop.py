@@ -25,13 +25,14 @@ def run(main: Callable[[], Coroutine[Any, Any, _Value]]) -> _Value:
     The process's switch interval stays lowered afterwards.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main())
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """A new event loop of that kind."""
     if loop_name() == "asyncio":
-        return asyncio.new_event_loop
+        return asyncio.new_event_loop()
     import uvloop  # noqa: PLC0415 - optional, and heavy: only an agent needs it
 
-    return uvloop.new_event_loop
+    return uvloop.new_event_loop()

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from goutube.agent.numbers import samples
+from goutube.agent.numbers import gossip_samples, samples
 from goutube.api.status import CODES
 from goutube.config import FIELDS, Setting
 from goutube.observe import Metrics
@@ -132,7 +132,7 @@ class _Blank:
     def __getattr__(self, name: str) -> _Blank:
         return self
 
-    def __call__(self) -> _Blank:
+    def __call__(self, *_given: object) -> _Blank:
         return self
 
     def __iter__(self) -> Iterator[int]:
@@ -150,6 +150,7 @@ def all_metrics() -> Metrics:
     metrics = Metrics("0")
     nothing: Any = _Blank()
     metrics.watch(lambda: samples(nothing, nothing, nothing))
+    metrics.watch(lambda: gossip_samples(nothing))
     return metrics
 
 

@@ -6,7 +6,12 @@ from tests.house.pages import all_metrics, metric_rows, metrics_page
 from tests.house.tree import ROOT
 
 _UNITS = ("_bytes", "_seconds", "_total", "_count", "_info", "_in_flight", "_ratio")
-_COUNTS = ("goutube_calls_waiting", "goutube_healthy", "goutube_streams")
+_COUNTS = (
+    "goutube_calls_waiting",
+    "goutube_gossip_health",
+    "goutube_healthy",
+    "goutube_streams",
+)
 """Plain numbers of things, which are their own unit."""
 
 

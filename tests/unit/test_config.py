@@ -92,23 +92,49 @@ def test_every_problem_is_told_at_once(toml):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("seed_addresses", "10.0.0.1:7946"),
         ("member_type", "LoadBalancerMember"),
         ("member_type", "replica"),
         ("fsync", "interval"),
-        ("tags", "a=b"),
         ("zone", "z"),
         ("acl_model_file", "m"),
         ("server_tls_cert_file", "c"),
         ("peer_tls_ca_file", "c"),
-        ("advertise_addr", "10.0.0.1:7946"),
-        ("encrypt_keys", "c2VjcmV0"),
     ],
 )
 def test_what_is_not_built_is_refused_by_name(name, value):
     text = problems_of({name: value})
     assert f"{name} is not built yet in this release" in text
+
+
+def test_a_key_that_is_none_is_refused_and_not_shown():
+    text = problems_of({"encrypt_keys": "c2VjcmV0"})
+    assert "must be keys of 16, 24 or 32 bytes in base64" in text
     assert "c2VjcmV0" not in text
+
+
+@pytest.mark.parametrize(
+    ("flags", "part"),
+    [
+        ({"seed_addresses": "10.0.0.1"}, "must be HOST:PORT"),
+        ({"seed_addresses": "10.0.0.1:0"}, "a member's port is never 0"),
+        ({"seed_addresses": "10.0.0.1:7946"}, "leads nowhere from there"),
+        ({"seed_addresses": "seeds.example:7946"}, "advertise_rpc_addr"),
+    ],
+)
+def test_seeds_that_cannot_work_are_refused(flags, part):
+    assert part in problems_of(flags)
+
+
+def test_seeds_that_can_work():
+    flags = {"seed_addresses": "10.0.0.1:7946, n2:1", "advertise_rpc_addr": "10.0.0.9:7373"}
+    assert load(flags, None, {}).config.seed_addresses == ("10.0.0.1:7946", "n2:1")
+    assert load({"seed_addresses": "127.0.0.1:7946"}, None, {}).config.seed_addresses
+
+
+def test_open_gossip_is_warned_about():
+    flags = {"rpc_port": "0.0.0.0:1", "insecure": "true"}
+    assert "without encrypt_keys" in load(flags, None, {}).warnings[1]
+    assert len(load({**flags, "bind_addr": "127.0.0.1:1"}, None, {}).warnings) == 1
 
 
 def test_every_setting_that_is_not_built_is_refused():
