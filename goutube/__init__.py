@@ -1,7 +1,8 @@
 """Goutube: named, append-only byte streams, durable before they are acknowledged.
 
-``goutube.connect`` and ``goutube.aio.connect`` make clients. Names are loaded when they are first
-used: ``import goutube`` itself loads nothing.
+``goutube.connect`` and ``goutube.aio.connect`` make clients, ``goutube.LocalCluster`` starts
+servers for tests and notebooks. Names are loaded when they are first used: ``import goutube``
+itself loads nothing.
 """
 
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from goutube import aio, errors
     from goutube.client import Client, ClusterStatus, connect
+    from goutube.local_cluster import LocalCluster
     from goutube.model import AppendResult, DownloadResult, Record, StreamInfo, StreamProperties
 
     __version__: str
@@ -18,6 +20,7 @@ __all__ = [
     "Client",
     "ClusterStatus",
     "DownloadResult",
+    "LocalCluster",
     "Record",
     "StreamInfo",
     "StreamProperties",
@@ -35,6 +38,7 @@ def __getattr__(name: str) -> object:
     if name in ("aio", "errors"):
         return import_module(f"goutube.{name}")
     if name in __all__:
-        home = "client" if name in ("Client", "ClusterStatus", "connect") else "model"
-        return getattr(import_module(f"goutube.{home}"), name)
+        homes = dict.fromkeys(("Client", "ClusterStatus", "connect"), "client")
+        homes["LocalCluster"] = "local_cluster"
+        return getattr(import_module(f"goutube.{homes.get(name, 'model')}"), name)
     raise AttributeError(f"module 'goutube' has no attribute {name!r}")

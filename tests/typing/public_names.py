@@ -50,6 +50,18 @@ def blocking(client: goutube.Client) -> None:
     del nothing
 
 
+def servers() -> None:
+    """Agents as child processes."""
+    with goutube.LocalCluster(1, directory=Path("d"), settings={"fsync": "always"}) as cluster:
+        assert_type(cluster, goutube.LocalCluster)
+        assert_type(cluster.address, str)
+        assert_type(cluster.running, bool)
+        assert_type(cluster.log, list[str])
+        assert_type(cluster.start(), goutube.LocalCluster)
+    for act in (cluster.stop, cluster.kill, cluster.restart, cluster.close):
+        act()
+
+
 async def asynchronous(client: AsyncClient) -> None:
     """The asyncio client."""
     async with goutube.aio.connect("a:1") as entered:
