@@ -41,6 +41,7 @@ class Agent:
         self._draining = False
         self._serving = False
         self._failed = False
+        self._gossip: NodeGossip | None = None
         self._driver: Driver
         self._listener: Listener
 
@@ -97,6 +98,7 @@ class Agent:
             version=self._version,
             record_bytes_max=config.record_bytes_max,
             chunk_bytes_max=config.max_chunk_size,
+            members=lambda: self._gossip.gossip.members if self._gossip else (),
         )
         self._listener = Listener(self._driver, options, self._metrics)
         address = await self._listener.start()
@@ -145,6 +147,7 @@ class Agent:
             if fault is not None:
                 raise fault from error
             return None
+        self._gossip = gossip
         parts.push_async_callback(
             lambda: asyncio.to_thread(gossip.gossip.stop, leave=not self._failed)
         )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Final
 
 import click
 
 from goutube.cli.options import examples, json_option
-from goutube.cli.output import print_fields, print_json
+from goutube.cli.output import print_fields, print_json, print_table
 from goutube.cli.session import with_client
-from goutube.client import Client
+from goutube.client import Client, MemberInfo
+
+_WATCH_S: Final = 1.0
 
 
-@click.group(epilog=examples("goutube cluster status"))
+@click.group(epilog=examples("goutube cluster status", "goutube cluster members"))
 def cluster() -> None:
     """Tell what the cluster is doing."""
 
@@ -47,4 +52,35 @@ def status(client: Client, *, as_json: bool) -> None:
             },
             **faults,
         }
+    )
+
+
+@cluster.command(
+    epilog=examples("goutube cluster members --json", "goutube cluster members --watch")
+)
+@json_option
+@click.option("--watch", is_flag=True, help="Go on, and print each change until interrupted.")
+@with_client
+def members(client: Client, *, as_json: bool, watch: bool) -> None:
+    """List whom the node knows by gossip, itself included."""
+    told = client.members()
+    _print_members(told, as_json=as_json)
+    while watch:
+        time.sleep(_WATCH_S)
+        now = client.members()
+        changed = tuple(member for member in now if member not in told)
+        names = {member.name for member in now}
+        gone = tuple(replace(one, status="forgotten") for one in told if one.name not in names)
+        if changed or gone:
+            _print_members(changed + gone, as_json=as_json)
+        told = now
+
+
+def _print_members(told: Sequence[MemberInfo], *, as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(member) for member in told])
+        return
+    print_table(
+        ["name", "status", "type", "address", "rpc_address"],
+        [[one.name, one.status, one.type, one.address, one.rpc_address] for one in told],
     )

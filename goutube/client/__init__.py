@@ -8,11 +8,13 @@ from goutube.client.asynchronous import AsyncClient
 from goutube.client.asynchronous import connect as connect_async
 from goutube.client.blocking import Client, connect
 from goutube.client.cluster_status import ClusterStatus, NodeStatus, ShardStatus
+from goutube.client.members import MemberInfo
 
 __all__ = [
     "AsyncClient",
     "Client",
     "ClusterStatus",
+    "MemberInfo",
     "NodeStatus",
     "ShardStatus",
     "connect",

@@ -19,6 +19,7 @@ from goutube.client.async_lane import AsyncLane, AsyncWaiting
 from goutube.client.channels import Channels, is_cancelled
 from goutube.client.cluster_status import ClusterStatus
 from goutube.client.download import AsyncDownloads
+from goutube.client.members import MemberInfo, list_members
 from goutube.client.requests import Place
 from goutube.client.transport import (
     OPEN_CALLS_MAX,
@@ -251,6 +252,10 @@ class AsyncClient(AsyncDownloads):
     async def status(self) -> ClusterStatus:
         """Tell what the server that answers says about itself and its cluster."""
         return await self._ask(requests.cluster_status())
+
+    async def members(self) -> tuple[MemberInfo, ...]:
+        """Whom the server knows by gossip, by name; itself included."""
+        return await self._ask(list_members())
 
     # -- inside -------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from goutube.client import feed, requests
 from goutube.client.cluster_status import ClusterStatus
 from goutube.client.download import Downloads
 from goutube.client.lane import Lane, Waiting
+from goutube.client.members import MemberInfo, list_members
 from goutube.client.requests import Place
 from goutube.client.sockets import Sockets
 from goutube.client.stream_file import Files
@@ -334,6 +335,10 @@ class Client(Files, Downloads):
     def status(self) -> ClusterStatus:
         """Tell what the server that answers says about itself and its cluster."""
         return self._ask(requests.cluster_status())
+
+    def members(self) -> tuple[MemberInfo, ...]:
+        """Whom the server knows by gossip, by name; itself included."""
+        return self._ask(list_members())
 
     # -- inside -------------------------------------------------------------------------------
 

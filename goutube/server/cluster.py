@@ -1,10 +1,11 @@
-"""``goutube.v1.ClusterService``: the cluster as this node sees it, which is the node itself."""
+"""``goutube.v1.ClusterService``: the cluster as this node sees it."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from goutube.api import cluster_pb2, methods
+from goutube.membership import Member, show_endpoint
 from goutube.node import NodeReport, ShardStatus
 from goutube.server.boundary import Context, Method, parse
 from goutube.server.options import Driver, ServerOptions
@@ -23,7 +24,10 @@ class ClusterService:
 
     def methods(self) -> list[Method]:
         """What to serve."""
-        return [Method(methods.GET_STATUS, self._get_status)]
+        return [
+            Method(methods.GET_STATUS, self._get_status),
+            Method(methods.LIST_MEMBERS, self._list_members),
+        ]
 
     async def _get_status(self, message: bytes, _context: Context) -> bytes:
         parse(cluster_pb2.GetStatusRequest, message)
@@ -43,6 +47,37 @@ class ClusterService:
             shards=[_shard(shard, report) for shard in report.shards],
         )
         return answer.SerializeToString()
+
+    async def _list_members(self, message: bytes, _context: Context) -> bytes:
+        parse(cluster_pb2.ListMembersRequest, message)
+        known = sorted(self._options.members(), key=lambda member: member.name)
+        members = [_member(member) for member in known] or [self._alone()]
+        return cluster_pb2.ListMembersResponse(members=members).SerializeToString()
+
+    def _alone(self) -> cluster_pb2.Member:
+        """This node where it does not gossip."""
+        return cluster_pb2.Member(
+            name=self._driver.report().node_name,
+            rpc_address=self._advertised,
+            type="shard",
+            status="alive",
+        )
+
+
+def _member(member: Member) -> cluster_pb2.Member:
+    return cluster_pb2.Member(
+        name=_text(member.name),
+        address=show_endpoint(member.endpoint),
+        rpc_address=_text(member.tags.get("rpc", "")),
+        type=_text(member.tags.get("type", "foreign") if "goutube" in member.tags else "foreign"),
+        status=member.status.name.lower(),
+        tags={_text(key): _text(value) for key, value in member.tags.items()},
+    )
+
+
+def _text(foreign: str) -> str:
+    """Text of others, of which the bytes that are not UTF-8 cannot be told."""
+    return foreign.encode("utf-8", "replace").decode()
 
 
 def _shard(shard: ShardStatus, report: NodeReport) -> cluster_pb2.ShardStatus:

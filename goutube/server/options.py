@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from goutube.limits import CHUNK_BYTES_DEFAULT, RECORD_BYTES_MAX
+from goutube.membership import Member
 from goutube.node import Command, NodeReport, Result
 
 
@@ -36,6 +38,7 @@ class ServerOptions:
         version: of Goutube, told by ``GetStatus``.
         record_bytes_max: a longer record is refused.
         chunk_bytes_max: of ``ConsumeStream``: the size of chunks unless a smaller one is asked for.
+        members: whom gossip knows, as of now; nobody where the node does not gossip.
     """
 
     address: str = "127.0.0.1:7373"
@@ -43,3 +46,4 @@ class ServerOptions:
     version: str = ""
     record_bytes_max: int = RECORD_BYTES_MAX
     chunk_bytes_max: int = CHUNK_BYTES_DEFAULT
+    members: Callable[[], Sequence[Member]] = tuple

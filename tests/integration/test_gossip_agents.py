@@ -1,0 +1,189 @@
+"""Real agents that find, lose and refuse each other."""
+
+from __future__ import annotations
+
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+import goutube
+from tests.support.agents import RestartedAgent
+from tests.support.gossiping import free_port, wait_until
+
+pytestmark = pytest.mark.net
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+
+class Member:
+    """An agent, and a client of it."""
+
+    def __init__(self, folder, name, *settings, seeds=()):
+        self.name = name
+        self.port = free_port()
+        flags = ["--node-name", name, "--bind-addr", f"127.0.0.1:{self.port}", *settings]
+        if seeds:
+            flags += ["--seed-addresses", ",".join(f"127.0.0.1:{seed.port}" for seed in seeds)]
+        self.agent = RestartedAgent(folder / f"{name}-{self.port}", "--shard-count", "1", *flags)
+
+    def start(self):
+        self.agent.start()
+        self.client = goutube.connect(self.agent.address)
+        return self
+
+    def statuses(self):
+        return {member.name: member.status for member in self.client.members()}
+
+    def alive(self):
+        return {name for name, status in self.statuses().items() if status == "alive"}
+
+    def log(self):
+        """Lines of the log so far that nobody has read."""
+        lines = []
+        while not self.agent._lines.empty():
+            text = self.agent._lines.get()
+            if text is not None:
+                lines.append(text)
+        return "".join(lines)
+
+
+@contextmanager
+def members(folder):
+    with ExitStack() as ends:
+
+        def start(name, *settings, seeds=()):
+            member = Member(folder, name, *settings, seeds=seeds)
+
+            def end():
+                if member.agent.child and member.agent.child.poll() is None:
+                    member.agent.child.send_signal(signal.SIGCONT)
+                    member.agent.end()
+
+            ends.callback(end)
+            member.start()
+            ends.callback(member.client.close)
+            return member
+
+        yield start
+
+
+@pytest.fixture
+def start(tmp_path):
+    with members(tmp_path) as starter:
+        yield starter
+
+
+def test_two_agents_list_each_other(start):
+    first = start("n1", "--tags", "rack=r1")
+    second = start("n2", seeds=[first])
+    wait_until(lambda: first.alive() == second.alive() == {"n1", "n2"}, 5)
+    told = {member.name: member for member in second.client.members()}
+    assert told["n1"].address == f"127.0.0.1:{first.port}"
+    assert told["n1"].rpc_address == first.agent.address
+    assert (told["n1"].type, told["n1"].tags["rack"]) == ("shard", "r1")
+    cluster_id = first.client.status().cluster_id
+    wait_until(lambda: {m.tags.get("cluster") for m in first.client.members()} == {cluster_id}, 5)
+    command = [sys.executable, "-m", "goutube", "cluster", "members", "--server",
+               first.agent.address]  # fmt: skip
+    listed = json.loads(subprocess.check_output([*command, "--json"]))
+    assert [set(one) for one in listed] == [
+        {"name", "address", "rpc_address", "type", "status", "tags"}
+    ] * 2
+    text = subprocess.check_output(command, text=True)
+    assert text.splitlines()[0].split("\t")[:3] == ["n1", "alive", "shard"]
+    assert second.agent.end(signal.SIGTERM) == 0
+    wait_until(lambda: first.statuses()["n2"] == "left", 5)
+
+
+def test_a_second_live_node_of_a_name_ends_and_says_where_the_holder_is(start, tmp_path):
+    first = start("n1")
+    start("n2", seeds=[first])
+    twin = Member(tmp_path, "n2", seeds=[first])
+    twin.agent.launch()
+    assert twin.agent.child.wait(20) == 1
+    twin.agent._reader.join()
+    assert "another live node has the name 'n2', at 127.0.0.1:" in twin.log()
+    time.sleep(1)
+    assert first.alive() == {"n1", "n2"}
+
+
+def test_a_killed_node_comes_back_at_another_address_at_once(start):
+    first = start("n1")
+    second = start("n2", seeds=[first])
+    wait_until(lambda: first.alive() == {"n1", "n2"}, 5)
+    second.agent.end()
+    again = start("n2", seeds=[first])
+    seconds = wait_until(
+        lambda: any(m.name == "n2" and m.address.endswith(f":{again.port}") and m.status == "alive"
+                    for m in first.client.members()), 10
+    )  # fmt: skip
+    assert seconds < 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [(["--hash-function", "md5"], "hash_function must be the same everywhere"),
+     (["--encrypt-keys", KEY], "cannot be read")],
+)  # fmt: skip
+def test_who_does_not_fit_is_refused_by_name(start, settings, text):
+    first = start("n1")
+    second = start("n2", *settings, seeds=[first])
+    log = []
+    wait_until(lambda: log.append(second.log()) or text in "".join(log), 15)
+    assert first.alive() == {"n1"}
+    assert second.alive() == {"n2"}
+
+
+def test_two_clusters_do_not_merge(start):
+    first, other = start("n1"), start("m1")
+    start("m2", seeds=[other])
+    both = start("n2", seeds=[first, other])
+    wait_until(lambda: len(both.alive()) == 2, 10)
+    time.sleep(2)
+    assert first.alive() in ({"n1"}, {"n1", "n2"})
+    assert not (first.alive() & {"m1", "m2"})
+    assert not (other.alive() & {"n1"})
+
+
+def test_a_taken_gossip_port_ends_the_start_where_it_was_set(start, tmp_path):
+    first = start("n1")
+    second = Member(tmp_path, "n2")
+    second.agent._settings += ("--bind-addr", f"127.0.0.1:{first.port}")
+    second.agent.launch()
+    assert second.agent.child.wait(20) == 1
+    second.agent._reader.join()
+    assert "bind_addr = " in second.log()
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(300)
+def test_nine_agents(start):
+    """All alive soon, a kill is seen soon, a stop of two seconds is nobody's death."""
+    first = start("n1")
+    others = [start(f"n{number}", seeds=[first]) for number in range(2, 10)]
+    nodes = [first, *others]
+    names = {node.name for node in nodes}
+    assert wait_until(lambda: all(node.alive() == names for node in nodes), 5) < 5
+    stopped = nodes[4]
+    stopped.agent.child.send_signal(signal.SIGSTOP)
+    time.sleep(2)
+    stopped.agent.child.send_signal(signal.SIGCONT)
+    watching = [node for node in nodes if node is not stopped]
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
+        believers = sum(node.statuses()[stopped.name] == "failed" for node in watching)
+        assert believers <= len(watching) // 2
+        time.sleep(0.5)
+    seconds = []
+    for _ in range(3):
+        dead = nodes.pop()
+        dead.agent.end()
+        seconds.append(wait_until(
+            lambda dead=dead: all(n.statuses()[dead.name] == "failed" for n in nodes), 20))  # fmt: skip
+    print("seen everywhere after", seconds)
+    assert statistics.median(seconds) < 13
