@@ -112,10 +112,13 @@ class Shard:
         return changes, replies
 
     def fail(self, error: GoutubeError) -> Iterable[Reply]:
-        """The answers for everybody who waits, once nothing more will be committed."""
+        """The answers for everybody who waits, once nothing more will be committed.
+
+        A refusal that waited rests on entries that may never be: only the failure is certain.
+        """
         waiting, self._waiting = self._waiting, deque()
         self._uncommitted.clear()
-        return [Reply(w.token, error=w.error or _unconfirmed(w, error)) for w in waiting]
+        return [Reply(w.token, error=error if w.error else _unconfirmed(w, error)) for w in waiting]
 
     def _answer(self, waiting: _Waiting) -> Reply:
         if waiting.error is not None:

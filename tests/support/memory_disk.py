@@ -85,6 +85,7 @@ class MemoryDisk:
         self.log: list[str] = []
         self.cut_at: int | None = None
         self.fail: dict[str, OSError] = {}
+        self._fail_at: tuple[int, OSError] | None = None
         self.free = 1 << 40
 
     def step(self, what: str) -> None:
@@ -93,9 +94,16 @@ class MemoryDisk:
             raise PowerCutError(what)
         self.steps += 1
         self.log.append(what)
+        if self._fail_at is not None and self.steps > self._fail_at[0]:
+            (_, error), self._fail_at = self._fail_at, None
+            raise error
         for start, error in self.fail.items():
             if what.startswith(start):
                 raise error
+
+    def fail_once(self, number: int, error: OSError) -> None:
+        """The operation of this number, from 0, fails; those behind it do not."""
+        self._fail_at = number, error
 
     def open(self, path, *, create=False, write=True):
         if create:

@@ -10,7 +10,7 @@ from goutube.errors import (
     DiskFullError,
     OutcomeUnknownError,
 )
-from goutube.node import Append, AtOffset, Earliest, ListStreams, Read
+from goutube.node import Append, AtOffset, Earliest, ListStreams, Read, SealStream
 from goutube.ports import Call, SyncFile, WriteGroup, WriteSegment
 from goutube.storage import EntryKind, NewEntry
 from tests.support.world import World, append, batch_of
@@ -121,6 +121,18 @@ def test_jobs_may_end_in_any_order(seed):
     for name, content in expected.items():
         assert read_all(world, name) == content
         assert read_all(world.restart(), name) == content
+
+
+def test_a_refusal_that_rests_on_a_lost_entry_is_not_given():
+    """The seal may not have happened: that the stream is sealed is no answer any more."""
+    world = World()
+    world.call(append("a", b"kept"))
+    world.disk.fail["sync journal"] = OSError(5, "Input/output error")
+    sealing = world.submit(SealStream("a", 0))
+    refused = world.submit(append("a", b"too late"))
+    world.settle()
+    assert isinstance(world.replies[sealing].error, OutcomeUnknownError)
+    assert isinstance(world.replies[refused].error, DiskFailedError)
 
 
 def test_the_first_failed_sync_is_final():
