@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from goutube import aio, errors
-    from goutube.client import Client, ClusterStatus, connect
+    from goutube.client import Client, ClusterStatus, Producer, RecordBatch, connect
     from goutube.local_cluster import LocalCluster
     from goutube.model import AppendResult, DownloadResult, Record, StreamInfo, StreamProperties
 
@@ -21,7 +21,9 @@ __all__ = [
     "ClusterStatus",
     "DownloadResult",
     "LocalCluster",
+    "Producer",
     "Record",
+    "RecordBatch",
     "StreamInfo",
     "StreamProperties",
     "aio",
@@ -38,7 +40,9 @@ def __getattr__(name: str) -> object:
     if name in ("aio", "errors"):
         return import_module(f"goutube.{name}")
     if name in __all__:
-        homes = dict.fromkeys(("Client", "ClusterStatus", "connect"), "client")
+        homes = dict.fromkeys(
+            ("Client", "ClusterStatus", "Producer", "RecordBatch", "connect"), "client"
+        )
         homes["LocalCluster"] = "local_cluster"
         return getattr(import_module(f"goutube.{homes.get(name, 'model')}"), name)
     raise AttributeError(f"module 'goutube' has no attribute {name!r}")

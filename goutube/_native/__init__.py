@@ -34,6 +34,7 @@ from goutube._native.journal import (
     read_group,
 )
 from goutube._native.mapping import map_file
+from goutube._native.records import ADD_NO_RECORD, ADD_NO_ROOM, BatchBuilder, split_records
 from goutube._native.verdict import (
     VERDICT_BAD_CHECKSUM,
     VERDICT_BAD_HEADER,
@@ -62,6 +63,8 @@ from goutube._native.wire import (
 )
 
 __all__ = [
+    "ADD_NO_RECORD",
+    "ADD_NO_ROOM",
     "BATCH_BLOCKS",
     "BATCH_DELTAS",
     "CPU_PATH",
@@ -81,6 +84,7 @@ __all__ = [
     "VERDICT_WOULD_BLOCK",
     "AppendRequest",
     "AppendResponse",
+    "BatchBuilder",
     "DiskThreads",
     "EntryHeader",
     "EntryScan",
@@ -114,5 +118,6 @@ __all__ = [
     "read_group",
     "read_run",
     "scan_entries",
+    "split_records",
     "xxh64",
 ]

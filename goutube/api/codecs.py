@@ -23,6 +23,7 @@ from goutube._native import (
     encode_consume_response,
     encode_read_response,
     join_records,
+    split_records,
 )
 
 __all__ = [
@@ -48,4 +49,5 @@ __all__ = [
     "encode_consume_response",
     "encode_read_response",
     "join_records",
+    "split_records",
 ]

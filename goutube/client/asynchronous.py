@@ -10,16 +10,19 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
+from weakref import WeakSet
 
 import grpc.aio
 
 from goutube.api import codecs, methods
 from goutube.client import feed, requests
 from goutube.client.async_lane import AsyncLane, AsyncWaiting
+from goutube.client.async_producer import AsyncProducer, AsyncProducers
 from goutube.client.channels import Channels, is_cancelled
 from goutube.client.cluster_status import ClusterStatus
 from goutube.client.download import AsyncDownloads
 from goutube.client.members import MemberInfo, list_members
+from goutube.client.record_batches import AsyncRecordBatches
 from goutube.client.requests import Place
 from goutube.client.transport import (
     OPEN_CALLS_MAX,
@@ -39,7 +42,6 @@ from goutube.routing import (
     ReadWish,
     choose_start,
     parse_addresses,
-    records_of,
 )
 
 _Value = TypeVar("_Value")
@@ -47,7 +49,7 @@ _UnaryUnary: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
 _UnaryStream: TypeAlias = "grpc.aio.UnaryStreamMultiCallable[bytes, bytes]"
 
 
-class AsyncClient(AsyncDownloads):
+class AsyncClient(AsyncDownloads, AsyncProducers, AsyncRecordBatches):
     """``Client`` for asyncio; made by ``goutube.aio.connect``.
 
     Methods have the arguments, results and errors of the synchronous client's; those that wait are
@@ -59,6 +61,7 @@ class AsyncClient(AsyncDownloads):
         self._budget_ms = budget_ms(timeout_s)
         self._channels = Channels(addresses)
         self._lanes: OrderedDict[str, AsyncLane] = OrderedDict()
+        self._producers: WeakSet[AsyncProducer] = WeakSet()
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,6 +81,8 @@ class AsyncClient(AsyncDownloads):
         self._channels.closed = True
         for lane in lanes:
             await lane.close()
+        for producer in list(self._producers):
+            await producer.abort()
         await self._channels.close()
 
     # -- appending ----------------------------------------------------------------------------
@@ -171,7 +176,7 @@ class AsyncClient(AsyncDownloads):
     async def _records(self, wish: ReadWish, budget: int) -> AsyncGenerator[Record, None]:
         async with aclosing(self._answers(wish, budget)) as answers:
             async for answer in answers:
-                for record in records_of(answer):
+                for record in requests.records_of(answer):
                     yield record
 
     async def _answers(

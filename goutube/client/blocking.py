@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Generator, Iterable, Mapping
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
+from weakref import WeakSet
 
 import grpc
 
@@ -18,6 +19,8 @@ from goutube.client.cluster_status import ClusterStatus
 from goutube.client.download import Downloads
 from goutube.client.lane import Lane, Waiting
 from goutube.client.members import MemberInfo, list_members
+from goutube.client.producer import Producer, Producers
+from goutube.client.record_batches import RecordBatches, each_record
 from goutube.client.requests import Place
 from goutube.client.sockets import Sockets
 from goutube.client.stream_file import Files
@@ -38,7 +41,6 @@ from goutube.routing import (
     ReadWish,
     choose_start,
     parse_addresses,
-    records_of,
 )
 
 _Value = TypeVar("_Value")
@@ -46,7 +48,7 @@ _UnaryUnary: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
 _UnaryStream: TypeAlias = "grpc.UnaryStreamMultiCallable[bytes, bytes]"
 
 
-class Client(Files, Downloads):
+class Client(Files, Downloads, Producers, RecordBatches):
     """A connection to a Goutube server or cluster; made by ``goutube.connect``.
 
     Every method waits for its answer. Calls that meet a server which is restarting, overloaded or
@@ -64,6 +66,7 @@ class Client(Files, Downloads):
         self._sockets = Sockets(addresses)
         self._lock = threading.Lock()
         self._lanes: OrderedDict[str, Lane] = OrderedDict()
+        self._producers: WeakSet[Producer] = WeakSet()
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +85,9 @@ class Client(Files, Downloads):
         with self._lock:
             lanes = list(self._lanes.values())
             self._lanes.clear()
+            producers = list(self._producers)
+        for producer in producers:
+            producer.abort()
         for lane in lanes:
             lane.close()
 
@@ -224,7 +230,7 @@ class Client(Files, Downloads):
         start = choose_start(offset, timestamp_ms, last_bytes, last_records)
         wish = requests.wish(name, start, limit, stream_id, records=True, follow=follow)
         answers = self._answers(wish, self._budget(timeout_s))
-        return (record for answer in answers for record in records_of(answer))
+        return each_record(answers)
 
     def _answers(self, wish: ReadWish, budget: int) -> Generator[codecs.ReadResponse, None, None]:
         cursor = ReadCursor(wish, codecs.crc32c)

@@ -23,7 +23,15 @@ from goutube.errors import (
     WireFormatError,
 )
 from goutube.limits import LIST_PAGE_MAX
-from goutube.model import AppendResult, Batch, Buffer, StreamId, StreamInfo, StreamProperties
+from goutube.model import (
+    AppendResult,
+    Batch,
+    Buffer,
+    Record,
+    StreamId,
+    StreamInfo,
+    StreamProperties,
+)
 from goutube.names import check_stream_name
 from goutube.routing import Parcel, ProducerSession, ReadWish, Start
 
@@ -207,7 +215,7 @@ def join(records: Sequence[bytes]) -> Batch:
 
 
 def append_message(session: ProducerSession, parcel: Parcel) -> bytes:
-    """One AppendRequest; a batch carries its session's producer id and epoch 0."""
+    """One AppendRequest; a batch carries its session's producer id and epoch."""
     batch = parcel.batch
     return codecs.encode_append_request(
         session.stream,
@@ -215,7 +223,7 @@ def append_message(session: ProducerSession, parcel: Parcel) -> bytes:
         parcel.request,
         parcel.expected_offset,
         session.producer_id if batch else b"",
-        0,
+        session.epoch if batch else 0,
         parcel.sequence if batch else 0,
         parcel.seal,
         batch.record_count if batch else 0,
@@ -269,6 +277,7 @@ def wish(
     *,
     records: bool,
     follow: bool,
+    bytes_max: int = 0,
 ) -> ReadWish:
     """What a read asks for first, its arguments judged.
 
@@ -278,7 +287,7 @@ def wish(
     if limit is not None:
         check_number(limit, "limit")
     known = check_number(stream_id or 0, "stream_id")
-    return ReadWish(check_stream_name(name), known, start, limit, records, follow)
+    return ReadWish(check_stream_name(name), known, start, limit, records, follow, bytes_max)
 
 
 def check_download(name: str, offset: int | str, limit: int | None) -> None:
@@ -322,6 +331,15 @@ def read_answer(message: bytes) -> codecs.ReadResponse:
     if answer is None:
         raise WireFormatError("the server's answer to a read is no ReadResponse")
     return answer
+
+
+def records_of(answer: codecs.ReadResponse) -> list[Record]:
+    """The records of an accepted answer."""
+    records = codecs.split_records(
+        Record, answer.offset, answer.data, answer.lengths, answer.timestamps
+    )
+    assert records is not None, "the cursor has seen that they fit"
+    return records
 
 
 def _parse(kind: type[_Answer], message: bytes) -> _Answer:

@@ -6,8 +6,14 @@ out. The synchronous and the asyncio client are two shells around the same decis
 
 from goutube.routing.addresses import AddressBook, parse_addresses
 from goutube.routing.attempts import Attempts
-from goutube.routing.cursor import ReadCursor, ReadWish, Start, choose_start, records_of
-from goutube.routing.cutting import BATCH_BYTES, RECORD_BYTES, check_record, cut_bytes
+from goutube.routing.cursor import ReadCursor, ReadWish, Start, choose_start
+from goutube.routing.cutting import (
+    BATCH_BYTES,
+    BATCH_RECORDS,
+    RECORD_BYTES,
+    check_record,
+    cut_bytes,
+)
 from goutube.routing.download import (
     Claim,
     DownloadPlan,
@@ -22,23 +28,30 @@ from goutube.routing.download import (
     plan_download,
 )
 from goutube.routing.operation import Operation, Parcel
+from goutube.routing.producing import Gatherer, Group, ProducerOptions
 from goutube.routing.session import ProducerSession
+from goutube.routing.strict_session import StrictSession, retold
 
 __all__ = [
     "BATCH_BYTES",
+    "BATCH_RECORDS",
     "RECORD_BYTES",
     "AddressBook",
     "Attempts",
     "Claim",
     "DownloadPlan",
     "DownloadWish",
+    "Gatherer",
+    "Group",
     "Operation",
     "Parcel",
     "Piece",
+    "ProducerOptions",
     "ProducerSession",
     "ReadCursor",
     "ReadWish",
     "Start",
+    "StrictSession",
     "check_plan",
     "check_record",
     "check_streams",
@@ -50,5 +63,5 @@ __all__ = [
     "missing",
     "parse_addresses",
     "plan_download",
-    "records_of",
+    "retold",
 ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol
 
 from goutube.errors import InvalidArgumentError, WireFormatError
-from goutube.model import Buffer, Record
+from goutube.model import Buffer
 
 StartKind = Literal["offset", "earliest", "latest", "timestamp_ms", "last_bytes", "last_records"]
 Checksum = Callable[[Buffer], int]
@@ -173,14 +173,3 @@ def _fits(answer: Answer) -> bool:
         return False
     lengths: tuple[int, ...] = struct.unpack(f"<{count}I", answer.lengths)
     return sum(lengths) == len(answer.data)
-
-
-def records_of(answer: Answer) -> Iterator[Record]:
-    """The records of an accepted answer."""
-    count = len(answer.lengths) // 4
-    lengths = struct.unpack(f"<{count}I", answer.lengths)
-    timestamps = struct.unpack(f"<{count}Q", answer.timestamps)
-    place, offset, content = 0, answer.offset, bytes(answer.data)
-    for length, timestamp_ms in zip(lengths, timestamps, strict=True):
-        yield Record(offset + place, timestamp_ms, content[place : place + length])
-        place += length

@@ -36,6 +36,7 @@ from goutube.model import AppendResult, Batch, StreamId
 from goutube.routing.attempts import Backoff, Chance, may_repeat
 from goutube.routing.operation import Operation, Parcel
 
+NewId = Callable[[], bytes]
 JoinRecords = Callable[[Sequence[bytes]], Batch]
 """Makes a batch of records: tables and checksum are the kernels' work, handed in."""
 
@@ -54,10 +55,10 @@ class ProducerSession:
         chance: spreads the waits between tries.
     """
 
-    def __init__(
-        self, stream: str, new_id: Callable[[], bytes], join: JoinRecords, chance: Chance
-    ) -> None:
+    def __init__(self, stream: str, new_id: NewId, join: JoinRecords, chance: Chance) -> None:
         self.stream = stream
+        self.epoch = 0
+        self.window = PRODUCER_WINDOW_BATCHES
         self._new_id = new_id
         self._join = join
         self._chance = chance
@@ -73,6 +74,7 @@ class ProducerSession:
         self._woken: list[Operation] = []
         self._failures = 0
         self._last_error: GoutubeError | None = None
+        self._life = 0
 
     @property
     def idle(self) -> bool:
@@ -143,6 +145,9 @@ class ProducerSession:
     def close(self, error: GoutubeError) -> None:
         """End every operation: nothing is sent any more."""
         self._last_error = error
+        self._give_all_up()
+
+    def _give_all_up(self) -> None:
         for operation in [one.operation for one in self._queue] + list(self._gatherers):
             if operation.error is None:
                 operation.fail(self._give_up(operation))
@@ -194,7 +199,7 @@ class ProducerSession:
         """What to send next on the open call; None while nothing may be sent."""
         if not self._queue:
             self._flush_gathered(now_ms)
-        if self._flying == len(self._queue) or self._flying >= PRODUCER_WINDOW_BATCHES:
+        if self._flying == len(self._queue) or self._flying >= self.window:
             return None
         parcel = self._queue[self._flying]
         if self._flying and self._flying_bytes + parcel.byte_count > _FLIGHT_BYTES_MAX:
@@ -280,7 +285,7 @@ class ProducerSession:
 
     def _call_failed(self, error: GoutubeError, *, again: bool, flying: int) -> None:
         """Judge the batches that were on the call: an error of the server is the first one's."""
-        head, producer_id = self._queue[0], self.producer_id
+        head, life = self._queue[0], self._life
         was_in_doubt = head.in_doubt
         if not _is_refusal(error):
             for place in range(flying):
@@ -290,7 +295,7 @@ class ProducerSession:
             self._start_anew()
         elif not again or isinstance(error, OutOfSequenceError):
             self._fail_head(error, was_in_doubt=was_in_doubt)
-        if producer_id == self.producer_id:
+        if life == self._life:
             received = [one for one in self._queue if one.in_doubt]
             last = received[-1] if received else None
             self._next_sequence = last.sequence + last.record_count if last else head.sequence
@@ -325,6 +330,7 @@ class ProducerSession:
     def _start_anew(self) -> None:
         """Be another producer: nothing is in doubt any more that this one could repeat."""
         self.producer_id = self._new_id()
+        self._life += 1
         self._next_sequence = 0
         self._stream_id = StreamId(0)
         self._flying = self._flying_bytes = 0

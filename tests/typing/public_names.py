@@ -5,10 +5,21 @@ from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import assert_type
 
+import numpy as np
+from numpy.typing import NDArray
+
 import goutube
 from goutube import errors
 from goutube.aio import AsyncClient
-from goutube.client import Client, ClusterStatus, NodeStatus, ShardStatus
+from goutube.client import (
+    AsyncProducer,
+    AsyncSentRecord,
+    Client,
+    ClusterStatus,
+    NodeStatus,
+    SentRecord,
+    ShardStatus,
+)
 from goutube.model import (
     AppendResult,
     DownloadResult,
@@ -36,6 +47,22 @@ def blocking(client: goutube.Client) -> None:
     assert_type(client.read("s", 5, limit=9, follow=True), Generator[bytes, None, None])
     assert_type(client.read("s", "latest"), Generator[bytes, None, None])
     assert_type(client.records("s", last_records=3), Generator[Record, None, None])
+    for batch in client.record_batches("s", limit=5):
+        assert_type(batch, goutube.RecordBatch)
+        assert_type(batch[0], bytes)
+        assert_type(batch.offsets, NDArray[np.int64])
+        assert_type(batch.timestamps_ms, NDArray[np.int64])
+        assert_type(batch.data, memoryview)
+    with client.producer("s", name="n", linger_ms=5, buffer_bytes=1 << 20) as producer:
+        assert_type(producer, goutube.Producer)
+        sent = producer.send(b"")
+        assert_type(sent, SentRecord)
+        assert_type(sent.result(1.5), AppendResult)
+        assert_type(sent.exception(), errors.GoutubeError | None)
+        assert_type(sent.done(), bool)
+        sent.add_done_callback(lambda handle: assert_type(handle, SentRecord))
+        assert_type(producer.send_many([b""]), list[SentRecord])
+        producer.flush(timeout_s=1)
     assert_type(client.stat("s"), StreamInfo)
     assert_type(client.create("s", content_type="", metadata={}), StreamInfo)
     assert_type(client.change("s", metadata={"k": "v"}), StreamInfo)
@@ -70,6 +97,16 @@ async def asynchronous(client: AsyncClient) -> None:
     assert_type(await client.append("s", records=client.read("t")), AppendResult)
     assert_type(client.read("s", 5), AsyncGenerator[bytes, None])
     assert_type(client.records("s", timestamp_ms=3), AsyncGenerator[Record, None])
+    async for batch in client.record_batches("s"):
+        assert_type(batch, goutube.RecordBatch)
+    async with client.producer("s", name="n", in_flight=2) as producer:
+        assert_type(producer, AsyncProducer)
+        sent = await producer.send(b"")
+        assert_type(sent, AsyncSentRecord)
+        assert_type(await sent, AppendResult)
+        assert_type(sent.result(), AppendResult)
+        assert_type(await producer.send_many(client.read("t")), list[AsyncSentRecord])
+        await producer.flush(timeout_s=1)
     assert_type(await client.stat("s"), StreamInfo)
     assert_type(await client.create("s"), StreamInfo)
     assert_type(await client.change("s", content_type="x"), StreamInfo)
