@@ -5,6 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from csrc.buffer cimport take_buffer
 from csrc.hash64 cimport gt_murmur3, gt_xxh64
+from csrc.md5 cimport gt_md5
 
 
 def xxh64(data, uint64_t seed=0):
@@ -21,5 +22,14 @@ def murmur3(data, uint32_t seed=0):
     cdef Py_buffer view
     cdef const uint8_t *start = take_buffer(data, &view)
     cdef uint64_t hash = gt_murmur3(start, view.len, seed)
+    PyBuffer_Release(&view)
+    return hash
+
+
+def md5_64(data):
+    """The first 8 bytes of a buffer's MD5 digest (RFC 1321), as a little-endian number."""
+    cdef Py_buffer view
+    cdef const uint8_t *start = take_buffer(data, &view)
+    cdef uint64_t hash = gt_md5(start, view.len)
     PyBuffer_Release(&view)
     return hash

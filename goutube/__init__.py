@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from goutube.client import Client, ClusterStatus, Producer, RecordBatch, connect
     from goutube.local_cluster import LocalCluster
     from goutube.model import AppendResult, DownloadResult, Record, StreamInfo, StreamProperties
+    from goutube.ring import HashRing
 
     __version__: str
 
@@ -20,6 +21,7 @@ __all__ = [
     "Client",
     "ClusterStatus",
     "DownloadResult",
+    "HashRing",
     "LocalCluster",
     "Producer",
     "Record",
@@ -43,6 +45,6 @@ def __getattr__(name: str) -> object:
         homes = dict.fromkeys(
             ("Client", "ClusterStatus", "Producer", "RecordBatch", "connect"), "client"
         )
-        homes["LocalCluster"] = "local_cluster"
+        homes.update(HashRing="ring", LocalCluster="local_cluster")
         return getattr(import_module(f"goutube.{homes.get(name, 'model')}"), name)
     raise AttributeError(f"module 'goutube' has no attribute {name!r}")

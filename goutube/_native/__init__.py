@@ -21,7 +21,7 @@ from goutube._native.framing import (
     last_delta,
     scan_entries,
 )
-from goutube._native.hashing import murmur3, xxh64
+from goutube._native.hashing import md5_64, murmur3, xxh64
 from goutube._native.journal import (
     JOURNAL_BLOCK_BYTES,
     JOURNAL_RECORD_HEADER_BYTES,
@@ -35,6 +35,14 @@ from goutube._native.journal import (
 )
 from goutube._native.mapping import map_file
 from goutube._native.records import ADD_NO_RECORD, ADD_NO_ROOM, BatchBuilder, split_records
+from goutube._native.ring import (
+    HASH_MD5,
+    HASH_MURMUR3,
+    HASH_XXH64,
+    TokenTable,
+    fill_tokens,
+    find_moves,
+)
 from goutube._native.verdict import (
     VERDICT_BAD_CHECKSUM,
     VERDICT_BAD_HEADER,
@@ -70,6 +78,9 @@ __all__ = [
     "CPU_PATH",
     "ENTRY_ALIGN",
     "ENTRY_HEADER_BYTES",
+    "HASH_MD5",
+    "HASH_MURMUR3",
+    "HASH_XXH64",
     "JOURNAL_BLOCK_BYTES",
     "JOURNAL_RECORD_HEADER_BYTES",
     "VERDICT_BAD_CHECKSUM",
@@ -92,6 +103,7 @@ __all__ = [
     "JournalRecord",
     "ReadResponse",
     "ReadRun",
+    "TokenTable",
     "build_tables",
     "check_batch",
     "complete_group",
@@ -108,11 +120,14 @@ __all__ = [
     "encode_group",
     "encode_read_response",
     "encode_record_header",
+    "fill_tokens",
     "find_entry",
     "find_group",
+    "find_moves",
     "join_records",
     "last_delta",
     "map_file",
+    "md5_64",
     "murmur3",
     "read_file_run",
     "read_group",

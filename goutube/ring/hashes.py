@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Final
 
-from goutube._native import murmur3, xxh64
+from goutube._native import HASH_MD5, HASH_MURMUR3, HASH_XXH64, md5_64, murmur3, xxh64
 from goutube.errors import ConfigError
 
 KeyHash = Callable[[bytes], int]
 
-
-def _md5(key: bytes) -> int:
-    return int.from_bytes(hashlib.md5(key, usedforsecurity=False).digest()[:8], "little")
-
-
-_FUNCTIONS: Final[dict[str, KeyHash]] = {"md5": _md5, "murmur3": murmur3, "xxh64": xxh64}
+_FUNCTIONS: Final[dict[str, KeyHash]] = {"md5": md5_64, "murmur3": murmur3, "xxh64": xxh64}
+KERNEL_HASHES: Final = {"md5": HASH_MD5, "murmur3": HASH_MURMUR3, "xxh64": HASH_XXH64}
+"""What the kernel of the ring calls the functions: it computes the same, many at a time."""
 HASH_FUNCTIONS: Final = tuple(_FUNCTIONS)
 
 

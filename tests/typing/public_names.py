@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import assert_type
 
 import numpy as np
+from numpy import int32, uint64
 from numpy.typing import NDArray
 
 import goutube
@@ -28,6 +29,7 @@ from goutube.model import (
     StreamInfo,
     StreamProperties,
 )
+from goutube.ring import RingDifference
 
 assert_type(goutube.__version__, str)
 assert_type(goutube.connect(), Client)
@@ -75,6 +77,25 @@ def blocking(client: goutube.Client) -> None:
     assert_type(client.download("s", Path("f"), progress=lambda done, total: None), DownloadResult)
     nothing: None = client.delete("s")  # type: ignore[func-returns-value]  # it gives none
     del nothing
+
+
+def ring() -> None:
+    """The hash ring."""
+    made = goutube.HashRing({"n1": 256, "n2": 256}, hash_function="md5")
+    assert_type(goutube.HashRing(["n1"], len), goutube.HashRing)
+    assert_type(made.lookup("key"), str)
+    assert_type(made.lookup_many(["key", b"key"]), NDArray[int32])
+    assert_type(made.lookup_many(np.array([b"key"])), NDArray[int32])
+    assert_type(made.preference_list(b"key", 2), list[str])
+    assert_type(made.placement(64, 3), NDArray[int32])
+    assert_type(made.nodes, tuple[str, ...])
+    assert_type(made.weights, dict[str, int])
+    assert_type(made.shares, dict[str, float])
+    assert_type(made.tokens, NDArray[uint64])
+    assert_type(made.owners, NDArray[int32])
+    assert_type(made.with_node("n3", 9).without_node("n1"), goutube.HashRing)
+    assert_type(made.difference(made), RingDifference)
+    assert_type(made.difference(made).moves, dict[tuple[str, str], float])
 
 
 def servers() -> None:
