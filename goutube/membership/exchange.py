@@ -58,6 +58,7 @@ class Exchanger:
         self._tail = tail
         self._dial = dial
         self._next_seq_no = next_seq_no
+        self._settled = False
 
     def start(self) -> None:
         """Exchange with a random node now and then."""
@@ -85,6 +86,7 @@ class Exchanger:
 
     def answer(self, message: PushPull) -> PushPull:
         """What to send back; what the peer sent is merged after that."""
+        self._settled = self._settled or message.join
         ours = PushPull(message.join, self._view.states(), self._tail.local_state())
         self._context.timers.after(0, lambda: self._merge(message, join=message.join))
         return ours
@@ -102,7 +104,7 @@ class Exchanger:
         ours = self._listed(answer)
         self._merge(answer, join=True)
         self._tail.joined()
-        if ours is not None and not self._is_me(ours):
+        if ours is not None and not self._is_me(ours) and not self._settled:
             self._name_is_held(peer, ours, looks)
         else:
             self._context.timers.after(_LOOK_AGAIN_MS, lambda: self._look_again(peer, looks - 1))
@@ -117,6 +119,7 @@ class Exchanger:
         ours = self._listed(answer)
         self._merge(answer, join=False)
         if ours is not None and self._is_me(ours) and ours.state == State.ALIVE:
+            self._settled = True
             self._context.effects.events.append(Joined(peer, len(self._view.entries)))
         elif looks > 0:
             self._context.timers.after(_LOOK_AGAIN_MS, lambda: self.join(peer, looks - 1))
@@ -132,7 +135,8 @@ class Exchanger:
     def _join_failed(self, peer: Endpoint, reason: str) -> None:
         self._context.effects.events.append(JoinFailed(peer, reason))
 
-    # A name that is held at another address: by ourselves before a crash, or by somebody else
+    # A name that is held at another address: by ourselves before a crash, or by somebody else.
+    # Only a newcomer gives way; between two who were there before, the cluster votes.
 
     def _name_is_held(self, peer: Endpoint, held: NodeState, looks: int) -> None:
         """Ask at that address; nobody there: the name is ours, and may move."""

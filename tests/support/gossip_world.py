@@ -127,9 +127,9 @@ class GossipWorld:
         self.run_until(lambda: self.agree(nodes), seconds)
         return nodes
 
-    def settled_cluster(self, size):
+    def settled_cluster(self, size, **options):
         """The same at once, as after hours: all is known, nothing waits to be told."""
-        nodes = [self.add(f"n{number}") for number in range(size)]
+        nodes = [self.add(f"n{number}", **options) for number in range(size)]
         states = tuple(state for node in nodes for state in node.machine._swim.view.states())
         for node in nodes:
             node.machine._swim.view.merge(states)

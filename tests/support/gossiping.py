@@ -8,11 +8,10 @@ import subprocess
 import time
 from contextlib import contextmanager
 
-from goutube.membership import Endpoint, Keyring, Options, Status
+from goutube.membership import Keyring, Options, Status
 from goutube.runtime import Gossip, GossipOptions, SystemClock
-from goutube.runtime.gossip_sockets import bind_sockets
+from goutube.runtime.gossip_sockets import bind_sockets, endpoint_of
 
-LOCALHOST = bytes((127, 0, 0, 1))
 SERF = shutil.which("serf")
 
 
@@ -28,20 +27,32 @@ def wait_until(true, seconds, what=""):
 class Node:
     """One membership with real sockets, and the events that it told."""
 
-    def __init__(self, name, seeds=(), keys=(), tags=None, port=0, directory=None, **options):
+    def __init__(
+        self,
+        name,
+        seeds=(),
+        keys=(),
+        tags=None,
+        port=0,
+        directory=None,
+        host="127.0.0.1",
+        local_only=False,
+        **options,
+    ):
         self.name = name
         self.events = []
         self.gossip = Gossip(
             GossipOptions(
-                host="127.0.0.1",
+                host=host,
                 port=port,
-                advertise=lambda bound: Endpoint(LOCALHOST, bound),
+                advertise=lambda bound: endpoint_of(host.replace("0.0.0.0", "127.0.0.1"), bound),
                 options=lambda endpoint, _kept: Options(
                     name, endpoint, tags or {}, SystemClock().wall_ms() // 1000, **options
                 ),
-                seeds=tuple(("127.0.0.1", seed) for seed in seeds),
+                seeds=tuple((host, seed) for seed in seeds),
                 keyring=Keyring(tuple(keys)),
                 directory=directory,
+                local_only=local_only,
             ),
             self.events.append,
         )

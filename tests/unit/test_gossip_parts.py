@@ -23,9 +23,12 @@ def keep(addresses, known=(), members=lambda: frozenset(), seconds=0.2):
     """Run the seeds for a moment: whom they joined, and what they told."""
     joined, told = [], []
 
+    def tell(*trouble):
+        told.append(trouble)
+
     async def main():
         seeds = Seeds(addresses, known, joined.append, members, OURS,
-                      lambda *trouble: told.append(trouble))  # fmt: skip
+                      tell)  # fmt: skip
         try:
             await asyncio.wait_for(seeds.keep_joined(), seconds)
         except TimeoutError:
