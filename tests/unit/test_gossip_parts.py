@@ -19,7 +19,7 @@ from goutube.runtime.gossip_sockets import (
 OURS = endpoint_of("127.0.0.1", 7946)
 
 
-def keep(addresses, known=(), members=lambda: frozenset(), seconds=0.2):
+def keep(addresses, known=(), members=frozenset, seconds=0.2):
     """Run the seeds for a moment: whom they joined, and what they told."""
     joined, told = [], []
 
@@ -27,8 +27,7 @@ def keep(addresses, known=(), members=lambda: frozenset(), seconds=0.2):
         told.append(trouble)
 
     async def main():
-        seeds = Seeds(addresses, known, joined.append, members, OURS,
-                      tell)  # fmt: skip
+        seeds = Seeds(addresses, known, joined.append, members, OURS, tell)
         try:
             await asyncio.wait_for(seeds.keep_joined(), seconds)
         except TimeoutError:
