@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import Any, ClassVar, Final, Self
 
 import msgpack  # type: ignore[import-untyped]
+from typing_extensions import override
 
 from goutube.errors import WireFormatError
 
@@ -166,6 +167,12 @@ class Body:
 
     __slots__ = ()
     LAYOUT: ClassVar[dict[str, Reader]]
+    _readers: ClassVar[tuple[tuple[str, bytes, Reader], ...]]
+
+    @override
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._readers = tuple((key, key.encode(), read) for key, read in cls.LAYOUT.items())
 
     @classmethod
     def from_value(cls, value: object) -> Self:
@@ -174,11 +181,10 @@ class Body:
         Raises:
             WireFormatError: not a map, or a value of the wrong kind or outside its range.
         """
-        found = {key: item for key, item in mapping(value).items() if isinstance(key, bytes)}
-        values = []
-        for key, read in cls.LAYOUT.items():
+        found, values = mapping(value), []
+        for key, raw_key, read in cls._readers:
             try:
-                values.append(read(found.get(key.encode())))
+                values.append(read(found.get(raw_key)))
             except WireFormatError as error:
                 raise WireFormatError(f"{cls.__name__}.{key}: {error.message}") from None
         return cls(*values)

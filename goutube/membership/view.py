@@ -90,10 +90,16 @@ class View:
     def alive(self, rumour: Alive) -> None:
         """Somebody is there."""
         about_us = rumour.node == self.me.name
-        endpoint = Endpoint(rumour.addr, rumour.port or self.me.endpoint.port)
-        if (about_us and self.leaving) or not self._admitted(rumour, endpoint):
+        if about_us and self.leaving:
             return
-        entry = self.entries.get(rumour.node) or self._new_entry(rumour, endpoint)
+        endpoint = Endpoint(rumour.addr, rumour.port or self.me.endpoint.port)
+        entry = self.entries.get(rumour.node)
+        if entry is not None and not about_us and _is_late(entry, rumour, endpoint):
+            self._heard_late(entry, rumour)
+            return
+        if not self._admitted(rumour, endpoint):
+            return
+        entry = entry or self._new_entry(rumour, endpoint)
         if entry is None:
             return
         moved = entry.endpoint.plain() != endpoint.plain()
@@ -101,11 +107,14 @@ class View:
             self._watcher.name_in_use(entry, endpoint)
         elif about_us:
             self._alive_about_us(rumour)
-        elif rumour.incarnation > entry.incarnation or (moved and entry.state == State.LEFT):
+        elif moved or rumour.incarnation > entry.incarnation:
             self._take(entry, rumour, endpoint)
-        elif entry.gone and rumour.incarnation < entry.incarnation:
-            # It came back with an older number: told what is held of it, it will speak up above.
-            self._context.send(endpoint, self._obituary(entry), entry.versions)
+
+    def _heard_late(self, entry: Entry, rumour: Alive) -> None:
+        """Most rumours are old; one that is older than a death is of a node that came back."""
+        if entry.gone and rumour.incarnation < entry.incarnation:
+            # Told what is held of it, it will speak up above that.
+            self._context.send(entry.endpoint, self._obituary(entry), entry.versions)
 
     def _admitted(self, rumour: Alive, endpoint: Endpoint) -> bool:
         reason = version_fault(rumour.versions)
@@ -282,6 +291,10 @@ class View:
 
     def _tell(self, name: str, rumour: Message) -> None:
         self.broadcasts.put(name, encode_message(rumour))
+
+
+def _is_late(entry: Entry, rumour: Alive, endpoint: Endpoint) -> bool:
+    return entry.endpoint == endpoint and rumour.incarnation <= entry.incarnation
 
 
 def version_fault(versions: bytes) -> str | None:
