@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import grpc.aio
 
@@ -23,6 +23,7 @@ from goutube.routing import Operation, ProducerSession
 _Call: TypeAlias = "grpc.aio.StreamStreamCall[bytes, bytes]"
 _StreamStream: TypeAlias = "grpc.aio.StreamStreamMultiCallable[bytes, bytes]"
 _Outbox: TypeAlias = "asyncio.Queue[bytes | None]"
+_IDLE_MS: Final = round(IDLE_CALL_S * 1000)
 
 
 class AsyncWaiting(Operation):
@@ -120,6 +121,7 @@ class AsyncLane:
             raise waiting.error
 
     async def _wait(self, waiting: AsyncWaiting, enough: Callable[[], bool]) -> None:
+        loop = asyncio.get_running_loop()
         while waiting.error is None:
             left_ms = waiting.left_ms(now_ms())
             if left_ms <= 0:
@@ -128,11 +130,12 @@ class AsyncLane:
             if enough():
                 return
             waiting.bell.clear()
+            # asyncio.timeout would take a fifth of an append's time.
+            alarm = loop.call_later(left_ms / 1000, waiting.bell.set)
             try:
-                async with asyncio.timeout(left_ms / 1000):
-                    await waiting.bell.wait()
-            except TimeoutError:
-                continue
+                await waiting.bell.wait()
+            finally:
+                alarm.cancel()
 
     def _leave(self, waiting: AsyncWaiting) -> None:
         """The caller goes: with the outcome, or because it was cancelled."""
@@ -196,24 +199,28 @@ class AsyncLane:
 
     async def _write(self, call: _Call, outbox: _Outbox) -> None:
         """Send until nothing has come for a while or the call is hung up."""
+        sent_ms = now_ms()
+        loop = asyncio.get_running_loop()
+
+        def look() -> None:
+            nonlocal watch
+            idle_ms = now_ms() - sent_ms
+            if self._session.idle and idle_ms >= _IDLE_MS and self._outbox is outbox:
+                self._outbox = None
+                outbox.put_nowait(None)
+                return
+            watch = loop.call_later(max(1, _IDLE_MS - idle_ms) / 1000, look)
+
+        watch = loop.call_later(IDLE_CALL_S, look)
         try:
-            while (message := await self._next(outbox)) is not None:
+            while (message := await outbox.get()) is not None:
                 await call.write(message)
+                sent_ms = now_ms()
             await call.done_writing()
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return  # the reader learns of it, and of the reason
-
-    async def _next(self, outbox: _Outbox) -> bytes | None:
-        while outbox.empty():
-            try:
-                async with asyncio.timeout(IDLE_CALL_S):
-                    return await outbox.get()
-            except TimeoutError:
-                if self._outbox is outbox and self._session.idle:
-                    self._outbox = None
-                if self._outbox is not outbox:
-                    return None
-        return outbox.get_nowait()
+        finally:
+            watch.cancel()
 
     def _hear(self, outbox: _Outbox, message: bytes) -> bool:
         request, result = requests.append_answer(message)

@@ -1,0 +1,68 @@
+"""The rival of the end-to-end benches: a bare gRPC server on uvloop, without a stream or a disk.
+
+``Echo`` answers every message of a bidirectional call with a few bytes, as an append is answered;
+``Pour`` sends one message again and again, as a read is answered.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import grpc
+import grpc.aio
+import uvloop
+
+ECHO: Final = "/bench.Echo/Echo"
+POUR: Final = "/bench.Echo/Pour"
+OPTIONS: Final = (
+    ("grpc.max_send_message_length", 64 << 20),
+    ("grpc.max_receive_message_length", 64 << 20),
+)
+_ANSWER: Final = bytes(16)
+
+
+async def _echo(_request: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+    while await context.read() is not grpc.aio.EOF:
+        await context.write(_ANSWER)
+
+
+async def _pour(request: bytes, context: grpc.aio.ServicerContext) -> None:
+    size, count = map(int, request.split())
+    message = bytes(size)
+    for _ in range(count):
+        await context.write(message)
+
+
+async def _serve() -> None:
+    server = grpc.aio.server(options=OPTIONS)
+    handlers = {
+        "Echo": grpc.stream_stream_rpc_method_handler(_echo),
+        "Pour": grpc.unary_stream_rpc_method_handler(_pour),
+    }
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("bench.Echo", handlers)])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    print(f"127.0.0.1:{port}", flush=True)
+    await server.wait_for_termination()
+
+
+@contextmanager
+def echo_server() -> Iterator[str]:
+    """A bare server in a process of its own; its address."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "bench.echo"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout is not None
+        yield child.stdout.readline().strip()
+    finally:
+        child.kill()
+        child.wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve())
