@@ -98,7 +98,9 @@ def locate(log: ShardLog, stream: Stream, cursor: Cursor, bytes_max: int) -> Run
         return None
     segment, rows, first = found
     wanted = rows.row(first)
-    last = max(first, rows.at_offset(max(cursor.offset, wanted.offset) + bytes_max - 1))
+    # Rows behind the committed end have a place, but perhaps no bytes there yet.
+    beyond = min(max(cursor.offset, wanted.offset) + bytes_max, stream.end)
+    last = max(first, rows.at_offset(beyond - 1))
     longest = max(2 * bytes_max, bytes_max + _SLACK_BYTES)
     end = rows.row(last)
     while last > first and end.position + end.entry_bytes - wanted.position > longest:
