@@ -2,7 +2,7 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_Check, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
-from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_Check
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
@@ -15,9 +15,12 @@ from csrc.ring cimport (
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
+    Py_ssize_t PySequence_Fast_GET_SIZE(object sequence)
+    PyObject **PySequence_Fast_ITEMS(object sequence)
 
 cdef extern from *:
     int __builtin_clzll(unsigned long long value) noexcept nogil
+    void __builtin_prefetch(const void *memory) noexcept nogil
 
 gt_md5_init()
 
@@ -26,8 +29,11 @@ HASH_MURMUR3 = GT_HASH_MURMUR3
 HASH_XXH64 = GT_HASH_XXH64
 
 cdef enum:
-    NOGIL_KEYS = 1024  # from here on a call lets other threads run meanwhile
-    NUMBER_BYTES = 11  # "-" and any 32-bit number
+    CHUNK = 512         # keys that are looked at before the first of them is hashed
+    AHEAD = 24          # keys whose objects are asked for before they are looked at
+    LINE_BYTES = 64     # a short str is a header of 48 bytes and its characters
+    NOGIL_KEYS = 512    # from here on a search lets other threads run meanwhile
+    NUMBER_BYTES = 11   # "-" and any 32-bit number
     TOKENS_MAX = 0x7fffffff
 
 
@@ -122,54 +128,61 @@ cdef class TokenTable:
             position = gt_ring_position(self._function, taken.p, taken.n)
         return self._names[self._owners[gt_ring_find(&self._ring, position)]]
 
-    def _find_keys(self, tuple keys not None, int32_t[::1] out not None):
-        """The owners of keys, by number; the tuple keeps them alive while the GIL is gone."""
-        cdef Py_ssize_t i, count = PyTuple_GET_SIZE(keys)
-        cdef gt_ring_key *taken
+    def _find_keys(
+        self, keys not None, uint64_t[::1] positions not None, int32_t[::1] out not None,
+    ):
+        """The owners of a list or tuple of keys, by number; ``positions`` is room to work in.
+
+        Keys are hashed with the GIL, as far as they are: letting it go would take a reference to
+        each, and going over cold objects once more costs more than hashing them. The search goes
+        without it.
+        """
+        if not isinstance(keys, (list, tuple)):
+            raise TypeError(f"keys must be a list or a tuple, and are {type(keys).__name__}")
+        cdef gt_ring_key taken[CHUNK]
+        cdef Py_ssize_t i, done = 0, count = PySequence_Fast_GET_SIZE(keys)
+        cdef PyObject **items = PySequence_Fast_ITEMS(keys)
+        cdef const char *ahead
         self._check(count, out.shape[0])
-        if count == 0:
-            return
-        taken = <gt_ring_key *>PyMem_RawMalloc(count * sizeof(gt_ring_key))
-        if taken == NULL:
-            raise MemoryError
-        try:
-            for i in range(count):
-                _take_key(<object>PyTuple_GET_ITEM(keys, i), taken + i)
-            if count < NOGIL_KEYS:
-                gt_ring_lookup_many(&self._ring, self._function, taken, count, &out[0])
-            else:
-                with nogil:
-                    gt_ring_lookup_many(&self._ring, self._function, taken, count, &out[0])
-        finally:
-            PyMem_RawFree(taken)
+        self._check(count, positions.shape[0])
+        while done < count:
+            for i in range(min(count - done, CHUNK)):
+                if done + i + AHEAD < count:
+                    ahead = <const char *>items[done + i + AHEAD]
+                    __builtin_prefetch(ahead)
+                    __builtin_prefetch(ahead + LINE_BYTES)
+                _take_key(<object>items[done + i], taken + i)
+            gt_ring_positions(self._function, taken, min(count - done, CHUNK), &positions[done])
+            done += CHUNK
+        self._find_positions(positions, out)
 
     def _find_packed(self, const uint8_t[:, ::1] rows not None, int32_t[::1] out not None):
         """The owners of keys of one width, by number; zeros at a key's end are not part of it."""
-        cdef Py_ssize_t i, count = rows.shape[0], width = rows.shape[1]
-        cdef gt_ring_key *taken
+        cdef gt_ring_key taken[CHUNK]
+        cdef Py_ssize_t i, part, done = 0, count = rows.shape[0]
         self._check(count, out.shape[0])
-        if count == 0:
-            return
-        taken = <gt_ring_key *>PyMem_RawMalloc(count * sizeof(gt_ring_key))
-        if taken == NULL:
-            raise MemoryError
         with nogil:
-            for i in range(count):
-                taken[i].p = &rows[i, 0]
-                taken[i].n = width
-                while taken[i].n and taken[i].p[taken[i].n - 1] == 0:
-                    taken[i].n -= 1
-            gt_ring_lookup_many(&self._ring, self._function, taken, count, &out[0])
-        PyMem_RawFree(taken)
+            while done < count:
+                part = min(count - done, CHUNK)
+                for i in range(part):
+                    taken[i].p = &rows[done + i, 0]
+                    taken[i].n = rows.shape[1]
+                    while taken[i].n and taken[i].p[taken[i].n - 1] == 0:
+                        taken[i].n -= 1
+                gt_ring_lookup_many(&self._ring, self._function, taken, part, &out[done])
+                done += part
 
     def _find_positions(
         self, const uint64_t[::1] positions not None, int32_t[::1] out not None,
     ):
         """The owners of positions, by number."""
-        self._check(positions.shape[0], out.shape[0])
-        if out.shape[0]:
+        cdef size_t count = out.shape[0]
+        self._check(positions.shape[0], count)
+        if count and count < NOGIL_KEYS:
+            gt_ring_find_many(&self._ring, &positions[0], count, &out[0])
+        elif count:
             with nogil:
-                gt_ring_find_many(&self._ring, &positions[0], out.shape[0], &out[0])
+                gt_ring_find_many(&self._ring, &positions[0], count, &out[0])
 
     def _walk(
         self, const uint64_t[::1] positions not None, int32_t[::1] marks not None,

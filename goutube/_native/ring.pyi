@@ -39,8 +39,13 @@ class TokenTable:
             TypeError: the key is neither str nor bytes.
         """
 
-    def _find_keys(self, keys: tuple[str | bytes, ...], out: NDArray[int32]) -> None:
-        """The owners of keys, by number. Not for callables."""
+    def _find_keys(
+        self,
+        keys: list[str | bytes] | tuple[str | bytes, ...],
+        positions: NDArray[uint64],
+        out: NDArray[int32],
+    ) -> None:
+        """The owners of keys, by number; ``positions`` is room to work in. Not for callables."""
 
     def _find_packed(self, rows: NDArray[uint8], out: NDArray[int32]) -> None:
         """The owners of keys of one width, one a row; zeros at a key's end are not part of it."""

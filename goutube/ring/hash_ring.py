@@ -135,10 +135,10 @@ class HashRing(TokenTable):
             if keys.dtype.kind == "S" and keys.itemsize and isinstance(self._hash, str):
                 return self._lookup_packed(keys)
             keys = keys.tolist()
-        held = tuple(keys)
-        out = np.empty(len(held), np.int32)
+        held = keys if isinstance(keys, list | tuple) else list(keys)
+        out: NDArray[int32] = np.empty(len(held), np.int32)
         if isinstance(self._hash, str):
-            self._find_keys(held, out)
+            self._find_keys(held, np.empty(len(held), np.uint64), out)
         else:
             self._find_positions(np.array([self._position(key) for key in held], np.uint64), out)
         return out
