@@ -8,6 +8,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from contextlib import aclosing
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
 from weakref import WeakSet
@@ -18,6 +19,7 @@ from goutube.api import codecs, methods
 from goutube.client import feed, requests
 from goutube.client.async_lane import AsyncLane, AsyncWaiting
 from goutube.client.async_producer import AsyncProducer, AsyncProducers
+from goutube.client.async_reading import BeginAnswers, Reading
 from goutube.client.channels import Channels, is_cancelled
 from goutube.client.cluster_status import ClusterStatus
 from goutube.client.download import AsyncDownloads
@@ -145,10 +147,13 @@ class AsyncClient(AsyncDownloads, AsyncProducers, AsyncRecordBatches):
         stream_id: int | None = None,
         timeout_s: float | None = None,
     ) -> AsyncGenerator[bytes, None]:
-        """Read a stream's bytes, as ``Client.read`` does."""
+        """Read a stream's bytes, as ``Client.read`` does.
+
+        A wait for the next chunk may be cancelled; the next one goes on at the very next byte.
+        """
         start = choose_start(offset, timestamp_ms, last_bytes, last_records)
         wish = requests.wish(name, start, limit, stream_id, records=False, follow=follow)
-        return self._chunks(wish, self._budget(timeout_s))
+        return Reading(self._begin(wish, timeout_s), lambda answer: (bytes(answer.data),))
 
     def records(  # noqa: PLR0913 - one parameter per choice, all but two by name
         self,
@@ -166,29 +171,22 @@ class AsyncClient(AsyncDownloads, AsyncProducers, AsyncRecordBatches):
         """Read a stream record by record, as ``Client.records`` does."""
         start = choose_start(offset, timestamp_ms, last_bytes, last_records)
         wish = requests.wish(name, start, limit, stream_id, records=True, follow=follow)
-        return self._records(wish, self._budget(timeout_s))
+        return Reading(self._begin(wish, timeout_s), requests.records_of)
 
-    async def _chunks(self, wish: ReadWish, budget: int) -> AsyncGenerator[bytes, None]:
-        async with aclosing(self._answers(wish, budget)) as answers:
-            async for answer in answers:
-                yield bytes(answer.data)
-
-    async def _records(self, wish: ReadWish, budget: int) -> AsyncGenerator[Record, None]:
-        async with aclosing(self._answers(wish, budget)) as answers:
-            async for answer in answers:
-                for record in requests.records_of(answer):
-                    yield record
+    def _begin(self, wish: ReadWish, timeout_s: float | None) -> BeginAnswers:
+        """What begins a read's calls, the first one and any other, from where its cursor stands."""
+        return partial(self._answers, ReadCursor(wish, codecs.crc32c), self._budget(timeout_s))
 
     async def _answers(
-        self, wish: ReadWish, budget: int
+        self, cursor: ReadCursor, budget: int
     ) -> AsyncGenerator[codecs.ReadResponse, None]:
-        cursor = ReadCursor(wish, codecs.crc32c)
         attempts = self._attempts(budget)
         while not cursor.finished:
             address, channel = self._channels.channel()
+            wish = cursor.wish()
             timeout_s = None if wish.follow else attempts.timeout_ms(now_ms()) / 1000
             start: _UnaryStream = channel.unary_stream(methods.READ)
-            call = start(requests.read_message(cursor.wish()), timeout=timeout_s)
+            call = start(requests.read_message(wish), timeout=timeout_s)
             try:
                 async for message in call:
                     answer = requests.read_answer(message)

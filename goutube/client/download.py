@@ -18,13 +18,13 @@ from goutube.client import download_file, requests
 from goutube.client.download_file import DownloadFile
 from goutube.errors import GoutubeError, WireFormatError
 from goutube.model import DownloadResult, StreamId, StreamInfo
-from goutube.routing import DownloadWish, Piece, ReadWish, Start, check_streams, missing
+from goutube.routing import DownloadWish, Piece, ReadCursor, ReadWish, Start, check_streams, missing
 
 Progress = Callable[[int, int], None]
 """Is told how many bytes are there by now, and how many there will be."""
 Where = str | PathLike[str]
 _Fetch = Callable[[ReadWish], Generator[codecs.ReadResponse, None, None]]
-_AsyncFetch = Callable[[ReadWish], AsyncGenerator[codecs.ReadResponse, None]]
+_AsyncFetch = Callable[[ReadCursor], AsyncGenerator[codecs.ReadResponse, None]]
 _JOIN_S = 1.0
 
 
@@ -47,7 +47,9 @@ class AsyncFetches(Protocol):
     async def stat(self, name: str) -> StreamInfo:
         """Describe a stream."""
 
-    def _answers(self, wish: ReadWish, budget: int) -> AsyncGenerator[codecs.ReadResponse, None]:
+    def _answers(
+        self, cursor: ReadCursor, budget: int
+    ) -> AsyncGenerator[codecs.ReadResponse, None]:
         """Verified answers to a read."""
 
     def _budget(self, timeout_s: float | None) -> int:
@@ -250,8 +252,8 @@ async def _fetch_all(
             await fetch(pieces.popleft())
 
     async def fetch(piece: Piece) -> None:
-        place = piece[0]
-        async with aclosing(answers_to(_wish(file, piece))) as answers:
+        place, cursor = piece[0], ReadCursor(_wish(file, piece), codecs.crc32c)
+        async with aclosing(answers_to(cursor)) as answers:
             async for answer in answers:
                 store = partial(file.store, answer.offset, answer.data, answer.checksum)
                 # A thread that has begun to write also claims, though this task be cancelled.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, closing
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from goutube.api import codecs
 from goutube.client import requests
+from goutube.client.async_reading import BeginAnswers, Reading
 from goutube.client.requests import Place
 from goutube.limits import MIB
 from goutube.model import Record
@@ -126,11 +127,8 @@ class RecordBatches:
 class AsyncAnswers(Protocol):
     """What ``AsyncRecordBatches`` needs of its client."""
 
-    def _budget(self, timeout_s: float | None) -> int:
-        """A caller's timeout in milliseconds."""
-
-    def _answers(self, wish: ReadWish, budget: int) -> AsyncGenerator[codecs.ReadResponse, None]:
-        """A read's accepted answers."""
+    def _begin(self, wish: ReadWish, timeout_s: float | None) -> BeginAnswers:
+        """What begins a read's calls."""
 
 
 class AsyncRecordBatches:
@@ -150,12 +148,4 @@ class AsyncRecordBatches:
     ) -> AsyncGenerator[RecordBatch, None]:
         """Read a stream by many records at once, as ``Client.record_batches`` does."""
         wish = _wish(name, offset, limit, follow, timestamp_ms, last_records, stream_id)
-        return _batches(self._answers(wish, self._budget(timeout_s)))
-
-
-async def _batches(
-    answers: AsyncGenerator[codecs.ReadResponse, None],
-) -> AsyncGenerator[RecordBatch, None]:
-    async with aclosing(answers):
-        async for answer in answers:
-            yield batch_of(answer)
+        return Reading(self._begin(wish, timeout_s), lambda answer: (batch_of(answer),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import random
 
 import pytest
 
@@ -189,3 +190,75 @@ def test_a_closed_client_says_so(address):
                 await call
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("read", bytes),
+        ("records", lambda record: record.value),
+        ("record_batches", lambda batch: bytes(batch.data)),
+    ],
+)
+def test_a_cancelled_read_loses_nothing(run, kind, content):
+    """A wait that is given up, at whatever moment, is gone on with by the next one."""
+    values = [b"%06d" % number for number in range(3000)]
+
+    async def interrupted(client):
+        read = getattr(client, kind)(f"cancelled/{kind}", follow=True)
+        taken, given_up = [], 0
+        while sum(map(len, taken)) < 6 * len(values):
+            try:
+                async with asyncio.timeout(random.random() / 50):
+                    item = await anext(read)
+            except TimeoutError:
+                given_up += 1
+                continue
+            taken.append(content(item))
+        await read.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await anext(read)
+        assert given_up
+        return b"".join(taken)
+
+    async def main(client):
+        await client.append(f"cancelled/{kind}", values[0])
+
+        async def feed():
+            for start in range(1, len(values), 100):
+                await client.append(f"cancelled/{kind}", records=values[start : start + 100])
+                await asyncio.sleep(0.002)
+
+        _, taken = await asyncio.gather(feed(), interrupted(client))
+        assert taken == b"".join(values)
+
+    run(main)
+
+
+def test_a_cancelled_wait_for_the_latest_loses_nothing(run):
+    """It stays where the end was when it began, not where it is when one waits again."""
+
+    async def main(client):
+        await client.append("latest", b"before")
+        read = client.read("latest", "latest", follow=True)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await anext(read)
+        await client.append("latest", b"meanwhile")
+        assert await anext(read) == b"meanwhile"
+        await read.aclose()
+
+    run(main)
+
+
+def test_a_read_that_failed_stays_ended(run):
+    """Only a cancelled wait is gone on with."""
+
+    async def main(client):
+        read = client.read("no/such")
+        with pytest.raises(errors.StreamNotFoundError):
+            await anext(read)
+        with pytest.raises(StopAsyncIteration):
+            await anext(read)
+
+    run(main)
