@@ -8,7 +8,18 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-KERNELS = ("checksum", "disk", "framing", "hashing", "journal", "mapping", "records", "ring", "wire")
+KERNELS = (
+    "batches",
+    "checksum",
+    "disk",
+    "framing",
+    "hashing",
+    "journal",
+    "mapping",
+    "records",
+    "ring",
+    "wire",
+)
 CHECKED = {"boundscheck": True, "wraparound": True, "initializedcheck": True}
 UNCHECKED = {"boundscheck": False, "wraparound": False, "initializedcheck": False}
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]

@@ -149,16 +149,17 @@ def split_records(type kind not None, uint64_t offset, data, lengths, timestamps
     if (not PyType_IsSubtype(c_kind, &PyTuple_Type)
             or c_kind.tp_basicsize != PyTuple_Type.tp_basicsize):
         raise TypeError(f"{kind.__name__} is no plain subclass of tuple")
-    cdef const uint8_t *d = take_buffer(data, &data_view)
-    cdef const uint8_t *l
-    cdef const uint8_t *s
+    cdef const uint8_t *content = take_buffer(data, &data_view)
+    cdef const uint8_t *sizes
+    cdef const uint8_t *stamps
     try:
-        l = take_buffer(lengths, &lengths_view)
+        sizes = take_buffer(lengths, &lengths_view)
         try:
-            s = take_buffer(timestamps, &stamps_view)
+            stamps = take_buffer(timestamps, &stamps_view)
             try:
                 return _split(
-                    c_kind, offset, d, data_view.len, l, lengths_view.len, s, stamps_view.len)
+                    c_kind, offset, content, data_view.len, sizes, lengths_view.len, stamps,
+                    stamps_view.len)
             finally:
                 PyBuffer_Release(&stamps_view)
         finally:

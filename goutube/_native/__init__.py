@@ -4,21 +4,23 @@ Kernels are pure functions over memory (the disk threads apart) and know no clas
 raise only for misuse at the call; a verdict about data is a returned number, one of ``VERDICT_*``.
 """
 
+from goutube._native.batches import (
+    BATCH_BLOCKS,
+    BATCH_DELTAS,
+    build_tables,
+    check_batch,
+    join_records,
+    last_delta,
+)
 from goutube._native.checksum import CPU_PATH, crc32c
 from goutube._native.disk import DiskThreads, ReadRun, read_file_run, read_run
 from goutube._native.framing import (
-    BATCH_BLOCKS,
-    BATCH_DELTAS,
     ENTRY_ALIGN,
     ENTRY_HEADER_BYTES,
     EntryHeader,
     EntryScan,
-    build_tables,
-    check_batch,
     encode_entry_header,
     find_entry,
-    join_records,
-    last_delta,
     scan_entries,
 )
 from goutube._native.hashing import md5_64, murmur3, xxh64
