@@ -201,6 +201,7 @@ class AsyncLane:
         """Send until nothing has come for a while or the call is hung up."""
         sent_ms = now_ms()
         loop = asyncio.get_running_loop()
+        watch: asyncio.TimerHandle
 
         def look() -> None:
             nonlocal watch

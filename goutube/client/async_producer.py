@@ -152,19 +152,14 @@ class AsyncProducer:
 
     async def _serve(self) -> None:
         """Keep a call open while there is something to send."""
-        while True:
-            while self._gatherer.quiet:
-                if self._closing:
-                    self._task = None
-                    return
-                self._due.clear()
-                await self._due.wait()
+        while not self._gatherer.quiet:
             self._session.opened()
             self._call_number += 1
             wait_ms = await self._converse(self._call_number)
             self._tell()
             if wait_ms:
                 await asyncio.sleep(wait_ms / 1000)
+        self._task = None
 
     async def _converse(self, number: int) -> int:
         """Hold one call from its beginning to its end; how long to wait before the next one."""

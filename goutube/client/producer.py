@@ -191,11 +191,9 @@ class Producer:
         """Keep a call open while there is something to send."""
         while True:
             with self._lock:
-                while self._gatherer.quiet:
-                    if self._closing:
-                        self._thread = None
-                        return
-                    self._due.wait()
+                if self._gatherer.quiet:
+                    self._thread = None
+                    return
                 self._session.opened()
                 self._call_number += 1
                 number = self._call_number

@@ -72,8 +72,8 @@ class _Handle(Generic[GroupT]):
     def add_done_callback(self, callback: Callable[[Self], object]) -> None:
         """Call ``callback`` with this handle when it is done; at once if it is.
 
-        It runs on a thread of the client's, or on the event loop of an asyncio client, and should
-        be quick: it holds up the producer.
+        It runs on a thread of the client's, or on the event loop of an asyncio client, and holds
+        the producer up: it should be quick, and neither ``send`` nor wait.
         """
         self._group.when_ended(lambda: callback(self))
 

@@ -133,6 +133,7 @@ class Gatherer(Generic[GroupT]):
         self.group.opened_ms = now_ms
         self.builder.open()
         self._open = True
+        self._urgent = False
         return True
 
     def close_group(self, now_ms: int) -> None:
@@ -156,7 +157,6 @@ class Gatherer(Generic[GroupT]):
         """What to send next on the open call; None while nothing may be sent."""
         if self._open and self.session.room and self._due_ms(now_ms) <= 0:
             self.close_group(now_ms)
-            self._urgent = False
         return self.session.next_parcel(now_ms)
 
     def wait_ms(self, now_ms: int) -> float | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -272,6 +274,22 @@ def test_a_stream_made_anew_is_another_one(client, name):
     with pytest.raises(errors.StreamNotFoundError):
         producer.close()
     assert values(client, name) == [b"new"]
+
+
+def test_an_idle_producer_holds_no_thread(client, name, monkeypatch):
+    """One that is dropped is gone with its call; one that is used again opens another call."""
+    monkeypatch.setattr("goutube.client.producer._IDLE_MS", 20)
+    producer = client.producer(name)
+    for value in (b"1", b"2"):
+        producer.send(value).result(10)
+        (thread,) = [one for one in threading.enumerate() if one.name.endswith(name)]
+        thread.join(10)
+        assert not thread.is_alive()
+    dropped = weakref.ref(producer)
+    del producer
+    gc.collect()
+    assert dropped() is None
+    assert values(client, name) == [b"1", b"2"]
 
 
 def test_an_error_in_the_block_is_not_hidden(client, name):
