@@ -25,6 +25,9 @@ _RELAYED_MAX: Final = 1024
 """Pings on behalf of others that may be under way."""
 _NACK_VERSION: Final = 4
 _STREAM_VERSION: Final = 3
+_NACK_SHARE: Final = 0.8
+"""Part of a probe's time after which a helper owns up to have no answer. Stock nodes wait for all
+of it, and their word comes too late to clear the one who asks of being slow himself."""
 _SEQ_END: Final = 1 << 32
 
 DialAction = Callable[[StreamMessage | None], None]
@@ -198,16 +201,18 @@ class Prober:
                 return
             self._relayed[number] = _Relayed(request.seq_no, to)
             self._context.send(place, self._ping(request.node, number))
-        self._context.timers.after(
-            self._context.profile.probe_timeout_ms,
-            lambda: self._relay_ended(number, to, request),
-        )
+        profile, timers = self._context.profile, self._context.timers
+        nack_ms = profile.probe_timeout_ms * _NACK_SHARE
+        timers.after(nack_ms, lambda: self._relay_nack(number, to, request))
+        timers.after(profile.probe_interval_ms, lambda: self._forget(number))
 
-    def _relay_ended(self, number: int, to: Endpoint, request: IndirectPing) -> None:
+    def _relay_nack(self, number: int, to: Endpoint, request: IndirectPing) -> None:
         known = self._view.entries.get(request.node) is not None
-        failed = self._relayed.pop(number, None) is not None
-        if request.nack and (failed or not known):
+        if request.nack and (number in self._relayed or not known):
             self._context.send(to, Nack(request.seq_no))
+
+    def _forget(self, number: int) -> None:
+        self._relayed.pop(number, None)
 
     def _reply_to(self, addr: bytes, port: int, source: Endpoint) -> Endpoint:
         """Where an answer goes: to whom a packet names only if he is no stranger."""

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from goutube.membership import Change, EventSeen, KeysChanged, MemberChanged, Status
+from goutube.membership import Change, EventSeen, KeysChanged, MemberChanged, NameInUse, Status
 from tests.support.gossiping import SERF, Serf, free_port, gossiping, wait_until
 
 pytestmark = [
@@ -83,7 +83,7 @@ def test_failure_leaving_and_coming_back_are_seen(nodes, serf, keys):
     wait_until(lambda: b.statuses()["stock"] == Status.LEFT, 10)
 
 
-def test_a_user_event_reaches_our_events_and_ours_reaches_serf(nodes, serf, keys):
+def test_a_user_event_reaches_our_events_once(nodes, serf, keys):
     stock = serf()
     ours = nodes("ours", seeds=[stock.port], keys=keys)
     wait_until(lambda: stock.status("ours") == "alive", 5)
@@ -91,6 +91,29 @@ def test_a_user_event_reaches_our_events_and_ours_reaches_serf(nodes, serf, keys
     wait_until(lambda: any(isinstance(event, EventSeen) for event in ours.events), 5)
     (seen,) = [event for event in ours.events if isinstance(event, EventSeen)]
     assert (seen.name, seen.payload) == ("deploy", b"v2")
+
+
+def test_a_crashed_node_is_taken_at_its_new_address_at_once(nodes, serf, keys):
+    """Between stock agents this takes half a minute and more."""
+    stock = serf()
+    first = nodes("a", seeds=[stock.port], keys=keys)
+    wait_until(lambda: stock.status("a") == "alive", 5)
+    first.stop()
+    again = nodes("a", seeds=[stock.port], keys=keys)
+    place = f"127.0.0.1:{again.port}"
+    wait_until(lambda: stock.places()["a"] == (place, "alive"), 8)
+    assert again.alive() == {"a", "stock"}
+
+
+def test_a_name_that_a_stock_agent_has_is_left_to_it(nodes, serf, keys):
+    stock = serf()
+    other = nodes("other", seeds=[stock.port], keys=keys)
+    wait_until(lambda: stock.status("other") == "alive", 5)
+    twin = nodes("stock", seeds=[other.port], keys=keys)
+    wait_until(lambda: any(isinstance(e, NameInUse) and e.own for e in twin.events), 8)
+    twin.stop()
+    wait_until(lambda: other.statuses()["stock"] == Status.ALIVE, 5)
+    assert stock.status("other") == "alive"
 
 
 def test_keys_are_rotated_by_serf(nodes, serf, keys):

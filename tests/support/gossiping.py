@@ -128,6 +128,11 @@ class Serf:
         listed = json.loads(self.run("members", "-format=json"))["members"]
         return {member["name"]: (member["status"], member["tags"]) for member in listed}
 
+    def places(self):
+        """Names, and (address, status) of each."""
+        listed = json.loads(self.run("members", "-format=json"))["members"]
+        return {member["name"]: (member["addr"], member["status"]) for member in listed}
+
     def status(self, name):
         """How it holds a member, or None."""
         return self.members().get(name, (None, None))[0]

@@ -56,6 +56,16 @@ def test_a_dead_node_is_known_everywhere(size, seed):
     assert {name for name, _ in [(e.member.name, 0) for _, e in mishaps(rest)]} == {dead.name}
 
 
+def test_a_death_makes_nobody_doubt_himself():
+    """Helpers own up in time: a probe that failed for all of them is not one's own slowness."""
+    world = GossipWorld(30)
+    nodes = world.settled_cluster(9)
+    world.kill(nodes[8])
+    for _ in range(100):
+        world.run(0.1)
+        assert all(node.machine.health == 0 for node in nodes[:8])
+
+
 def test_a_node_that_leaves_is_not_taken_for_dead():
     world = GossipWorld(3)
     nodes = world.cluster(9)
