@@ -6,6 +6,9 @@ from typing import Final
 
 import click
 
+COMPLETE_VARIABLE: Final = "_GOUTUBE_COMPLETE"
+"""Set by the completion script: the command is asked for words, and runs nothing."""
+
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

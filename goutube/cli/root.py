@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -9,9 +10,10 @@ from importlib.metadata import version as installed_version
 from typing import Final
 
 import click
+from click.shell_completion import shell_complete
 from typing_extensions import override
 
-from goutube.cli.options import examples, json_option
+from goutube.cli.options import COMPLETE_VARIABLE, examples, json_option
 from goutube.cli.output import (
     EXIT_FAILURE,
     EXIT_INTERRUPTED,
@@ -26,6 +28,7 @@ from goutube.errors import ConfigError, GoutubeError, InvariantError
 _COMMANDS: Final = {
     "agent": "goutube.cli.agent:agent",
     "cluster": "goutube.cli.cluster:cluster",
+    "completion": "goutube.cli.completion:completion",
     "consume": "goutube.cli.consume:consume",
     "download": "goutube.cli.download:download",
     "log": "goutube.cli.log:log",
@@ -86,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status. Nothing is raised: every failure is one line on stderr.
     """
     try:
-        status = _run(arguments)
+        asked = os.environ.get(COMPLETE_VARIABLE) if arguments is None else None
+        status = _complete(asked) if asked else _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         drop_stdout()
@@ -102,6 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def agent_main() -> int:
     """Run ``goutube agent`` under its own name, ``goutube-agent``."""
     return main(["agent", *sys.argv[1:]])
+
+
+def _complete(asked: str) -> int:
+    return shell_complete(root, {}, "goutube", COMPLETE_VARIABLE, asked)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -171,6 +172,28 @@ def test_a_download_is_made_and_gone_on_with(node, tmp_path):
     status, _, told = node.run("download", "down", "-o", str(target), "--streams", "0")
     assert status == 2
     assert "--streams" in told
+
+
+def test_a_shell_completes_words():
+    """The script of ``completion bash``, in a bash of its own."""
+    program = """
+        eval "$(goutube completion bash)"
+        complete_words() {
+            COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _goutube_completion "$1"
+            echo "${COMPREPLY[*]}"
+        }
+        complete_words goutube strea
+        complete_words goutube streams s
+        complete_words goutube consume x --fo
+        complete_words goutube produce x --records w
+    """
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environ = {**os.environ, "PATH": path}
+    out = subprocess.check_output(["bash", "-c", program], env=environ, text=True)
+    assert out.splitlines() == ["streams", "seal stat", "--follow", "whole"]
+    for shell in ("zsh", "fish"):
+        script = subprocess.check_output([*GOUTUBE, "completion", shell], text=True)
+        assert f"_GOUTUBE_COMPLETE={shell}_complete" in script
 
 
 def test_streams_are_described_listed_trimmed_and_removed(node):
