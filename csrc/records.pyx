@@ -22,6 +22,7 @@ cdef extern from "Python.h":
     # Declared on objects, so that Cython counts no reference twice: the item's goes to the tuple.
     void PyTuple_SET_ITEM(object container, Py_ssize_t place, PyObject *item)
     void Py_INCREF(object item)
+    void PyObject_GC_UnTrack(object item)
 
 gt_crc32c_init()
 
@@ -188,6 +189,9 @@ cdef list _split(
         _put(record, 0, offset + place)
         _put(record, 1, stamp_object)
         _put(record, 2, PyBytes_FromStringAndSize(<const char *>data + place, size))
+        # Numbers and bytes make no cycles: the collector need not walk a million of them. It does
+        # the same for plain tuples by itself.
+        PyObject_GC_UnTrack(record)
         records.append(record)
         place += size
     return records if place == data_bytes else None

@@ -61,7 +61,7 @@ class ProducerStamp:
     """Who sent a batch and which one of its batches it is.
 
     Attributes:
-        producer_id: 16 bytes, chosen at random by the producer.
+        producer_id: 16 bytes, chosen at random by the producer or made of its name.
         epoch: rises when a producer of the same id takes over; the older one is fenced.
         sequence: number of the batch's first record in this epoch, from 0.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import struct
 from array import array
 
@@ -97,6 +98,7 @@ def test_records_of_an_answer(offset, records):
     found = native.split_records(Record, offset, b"".join(values), lengths, stamps)
     assert found == expected
     assert all(type(record) is Record for record in found)
+    assert not any(gc.is_tracked(record) for record in found)
 
 
 def test_records_that_do_not_fit_their_answer():
