@@ -98,6 +98,8 @@ class Agent:
             version=self._version,
             record_bytes_max=config.record_bytes_max,
             chunk_bytes_max=config.max_chunk_size,
+            hash_function=config.hash_function,
+            virtual_node_count=config.virtual_node_count,
             members=lambda: self._gossip.gossip.members if self._gossip else (),
         )
         self._listener = Listener(self._driver, options, self._metrics)

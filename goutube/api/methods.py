@@ -19,6 +19,7 @@ DELETE_STREAM: Final = f"/{STREAM_ADMIN_SERVICE}/DeleteStream"
 
 CLUSTER_SERVICE: Final = "goutube.v1.ClusterService"
 GET_STATUS: Final = f"/{CLUSTER_SERVICE}/GetStatus"
+GET_TOPOLOGY: Final = f"/{CLUSTER_SERVICE}/GetTopology"
 LIST_MEMBERS: Final = f"/{CLUSTER_SERVICE}/ListMembers"
 
 STREAMING: Final = "streaming.v1.Streaming"

@@ -17,7 +17,14 @@ from goutube.client import Client, MemberInfo
 _WATCH_S: Final = 1.0
 
 
-@click.group(epilog=examples("goutube cluster status", "goutube cluster members"))
+@click.group(
+    epilog=examples(
+        "goutube cluster status",
+        "goutube cluster members",
+        "goutube cluster ring",
+        "goutube cluster locate videos/clip",
+    )
+)
 def cluster() -> None:
     """Tell what the cluster is doing."""
 
@@ -74,6 +81,54 @@ def members(client: Client, *, as_json: bool, watch: bool) -> None:
         if changed or gone:
             _print_members(changed + gone, as_json=as_json)
         told = now
+
+
+@cluster.command(epilog=examples("goutube cluster ring", "goutube cluster ring --json"))
+@json_option
+@with_client
+def ring(client: Client, *, as_json: bool) -> None:
+    """Tell who owns which part of the hash ring."""
+    topology = client.topology()
+    shares = topology.ring.shares
+    if as_json:
+        nodes = [asdict(node) | {"share": shares[node.name]} for node in topology.nodes]
+        print_json(
+            {
+                "hash_function": topology.hash_function,
+                "shard_count": len(topology.shards),
+                "topology_version": topology.version,
+                "nodes": nodes,
+            }
+        )
+        return
+    print_table(
+        ["name", "tokens", "share", "rpc_address"],
+        [
+            [node.name, str(node.tokens), f"{shares[node.name]:.2%}", node.rpc_address]
+            for node in topology.nodes
+        ],
+    )
+
+
+@cluster.command(epilog=examples("goutube cluster locate videos/clip"))
+@click.argument("stream")
+@json_option
+@with_client
+def locate(client: Client, stream: str, *, as_json: bool) -> None:
+    """Tell which shard a stream belongs to, and who holds it; it need not be there."""
+    topology = client.topology()
+    shard = topology.shard_of(stream)
+    holders = topology.shards[shard]
+    if as_json:
+        print_json({"stream": stream, "shard": shard, **asdict(holders)})
+        return
+    print_fields(
+        {
+            "shard": str(shard),
+            "leader": holders.leader or "none known",
+            "replicas": ", ".join(holders.replicas),
+        }
+    )
 
 
 def _print_members(told: Sequence[MemberInfo], *, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from goutube.client.members import MemberInfo
 from goutube.client.producer import Producer
 from goutube.client.record_batches import RecordBatch
 from goutube.client.sent import AsyncSentRecord, SentRecord
+from goutube.client.topology import ShardPlacement, Topology, TopologyNode
 
 __all__ = [
     "AsyncClient",
@@ -25,7 +26,10 @@ __all__ = [
     "Producer",
     "RecordBatch",
     "SentRecord",
+    "ShardPlacement",
     "ShardStatus",
+    "Topology",
+    "TopologyNode",
     "connect",
     "connect_async",
 ]

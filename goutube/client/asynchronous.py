@@ -26,6 +26,7 @@ from goutube.client.download import AsyncDownloads
 from goutube.client.members import MemberInfo, list_members
 from goutube.client.record_batches import AsyncRecordBatches
 from goutube.client.requests import Place
+from goutube.client.topology import Topology, get_topology
 from goutube.client.transport import (
     OPEN_CALLS_MAX,
     blames_server,
@@ -255,6 +256,10 @@ class AsyncClient(AsyncDownloads, AsyncProducers, AsyncRecordBatches):
     async def status(self) -> ClusterStatus:
         """Tell what the server that answers says about itself and its cluster."""
         return await self._ask(requests.cluster_status())
+
+    async def topology(self) -> Topology:
+        """The ring and who holds which shard, as the cluster agreed on it."""
+        return await self._ask(get_topology())
 
     async def members(self) -> tuple[MemberInfo, ...]:
         """Whom the server knows by gossip, by name; itself included."""

@@ -24,6 +24,7 @@ from goutube.client.record_batches import RecordBatches, each_record
 from goutube.client.requests import Place
 from goutube.client.sockets import Sockets
 from goutube.client.stream_file import Files
+from goutube.client.topology import Topology, get_topology
 from goutube.client.transport import (
     OPEN_CALLS_MAX,
     blames_server,
@@ -341,6 +342,10 @@ class Client(Files, Downloads, Producers, RecordBatches):
     def status(self) -> ClusterStatus:
         """Tell what the server that answers says about itself and its cluster."""
         return self._ask(requests.cluster_status())
+
+    def topology(self) -> Topology:
+        """The ring and who holds which shard, as the cluster agreed on it."""
+        return self._ask(get_topology())
 
     def members(self) -> tuple[MemberInfo, ...]:
         """Whom the server knows by gossip, by name; itself included."""

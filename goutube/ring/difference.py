@@ -48,14 +48,10 @@ class RingDifference:
         }
 
     def _widths(self) -> NDArray[float64]:
-        return arc_shares(self.starts, self.ends)
-
-
-def arc_shares(starts: NDArray[uint64], ends: NDArray[uint64]) -> NDArray[float64]:
-    """The part of the circle that each arc is; equal ends are the whole of it."""
-    widths = (ends - starts).astype(np.float64)
-    widths[widths == 0] = 2.0**64
-    return widths / 2.0**64
+        """Each arc's part of the circle; equal ends are the whole of it."""
+        widths = (self.ends - self.starts).astype(np.float64)
+        widths[widths == 0] = 2.0**64
+        return widths / 2.0**64
 
 
 def compare(

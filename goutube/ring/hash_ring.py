@@ -15,7 +15,7 @@ from typing_extensions import override
 from goutube._native import TokenTable
 from goutube.errors import InvalidArgumentError
 from goutube.limits import VIRTUAL_NODE_COUNT_DEFAULT
-from goutube.ring.difference import RingDifference, arc_shares, compare
+from goutube.ring.difference import RingDifference, compare
 from goutube.ring.hashes import HASH_FUNCTIONS, KERNEL_HASHES, KeyHash, hash_function
 from goutube.ring.tokens import (
     POSITIONS,
@@ -104,13 +104,14 @@ class HashRing(TokenTable):
     @property
     def shares(self) -> dict[str, float]:
         """The part of the circle that each node owns; together they are 1."""
-        positions = self.tokens
-        arcs = np.zeros(len(positions))
-        distinct = np.flatnonzero(np.append(True, positions[1:] != positions[:-1]))
-        ends = positions[distinct]
-        arcs[distinct] = arc_shares(np.roll(ends, 1), ends)
-        owned = np.bincount(self.owners, weights=arcs, minlength=len(self.nodes))
-        return dict(zip(self.nodes, owned.tolist(), strict=True))
+        widths = self.tokens - np.roll(self.tokens, 1)
+        owned = np.zeros(len(self.nodes), np.uint64)
+        np.add.at(owned, self.owners, widths)
+        if not owned.any():  # one node owns all 2^64 positions, a number that wraps to none
+            return {name: float(name == self.nodes[self.owners[0]]) for name in self.nodes}
+        return {
+            name: width / POSITIONS for name, width in zip(self.nodes, owned.tolist(), strict=True)
+        }
 
     def lookup_many(self, keys: Iterable[str | bytes] | NDArray[np.bytes_]) -> NDArray[int32]:
         """The nodes that own many keys, as numbers into ``nodes``, in the order of the keys.

@@ -26,6 +26,7 @@ class ClusterService:
         """What to serve."""
         return [
             Method(methods.GET_STATUS, self._get_status),
+            Method(methods.GET_TOPOLOGY, self._get_topology),
             Method(methods.LIST_MEMBERS, self._list_members),
         ]
 
@@ -45,6 +46,23 @@ class ClusterService:
             cluster_id=report.cluster_id.hex(),
             nodes=[node],
             shards=[_shard(shard, report) for shard in report.shards],
+        )
+        return answer.SerializeToString()
+
+    async def _get_topology(self, message: bytes, _context: Context) -> bytes:
+        parse(cluster_pb2.GetTopologyRequest, message)
+        report = self._driver.report()
+        node = cluster_pb2.TopologyNode(
+            name=report.node_name,
+            tokens=self._options.virtual_node_count,
+            rpc_address=self._advertised,
+        )
+        holder = cluster_pb2.ShardPlacement(leader=report.node_name, replicas=[report.node_name])
+        answer = cluster_pb2.GetTopologyResponse(
+            version=_FOUNDING_VERSION,
+            hash_function=self._options.hash_function,
+            shards=[holder] * len(report.shards),
+            nodes=[node],
         )
         return answer.SerializeToString()
 

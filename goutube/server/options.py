@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from goutube.limits import CHUNK_BYTES_DEFAULT, RECORD_BYTES_MAX
+from goutube.limits import CHUNK_BYTES_DEFAULT, RECORD_BYTES_MAX, VIRTUAL_NODE_COUNT_DEFAULT
 from goutube.membership import Member
 from goutube.node import Command, NodeReport, Result
 
@@ -38,6 +38,8 @@ class ServerOptions:
         version: of Goutube, told by ``GetStatus``.
         record_bytes_max: a longer record is refused.
         chunk_bytes_max: of ``ConsumeStream``: the size of chunks unless a smaller one is asked for.
+        hash_function: of the ring, told by ``GetTopology``.
+        virtual_node_count: tokens of this node, told likewise.
         members: whom gossip knows, as of now; nobody where the node does not gossip.
     """
 
@@ -46,4 +48,6 @@ class ServerOptions:
     version: str = ""
     record_bytes_max: int = RECORD_BYTES_MAX
     chunk_bytes_max: int = CHUNK_BYTES_DEFAULT
+    hash_function: str = "xxh64"
+    virtual_node_count: int = VIRTUAL_NODE_COUNT_DEFAULT
     members: Callable[[], Sequence[Member]] = tuple

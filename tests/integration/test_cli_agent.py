@@ -293,6 +293,28 @@ def test_cluster_status_has_the_keys_that_scripts_rely_on(node):
     assert node.run("cluster", "status")[0] == 0
 
 
+def test_cluster_ring_tells_tokens_and_shares(node):
+    answer = node.json("cluster", "ring")
+    assert answer["hash_function"] == "xxh64"
+    assert answer["shard_count"] == 4
+    told = [(one["name"], one["tokens"], one["share"]) for one in answer["nodes"]]
+    assert told == [("n1", 256, 1.0)]
+    assert node.run("cluster", "ring")[1].startswith(b"n1\t256\t100.00%\t127.0.0.1:")
+
+
+def test_cluster_locate_names_the_shard_that_holds_the_stream(node):
+    shards = set()
+    for number in range(8):
+        name = f"located/{number}"
+        shard = node.json("streams", "create", name)["stream_id"] >> 48
+        answer = node.json("cluster", "locate", name)
+        assert (answer["shard"], answer["leader"], answer["replicas"]) == (shard, "n1", ["n1"])
+        shards.add(shard)
+    assert len(shards) > 1
+    assert node.run("cluster", "locate", name)[1].startswith(f"shard:    {shard}\n".encode())
+    assert node.run("cluster", "locate", "a//b")[0] == 1
+
+
 @contextmanager
 def _deaf_address(*, listening):
     """An address where nobody listens, or one that takes connections and never says a word."""

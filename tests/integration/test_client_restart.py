@@ -250,9 +250,14 @@ async def members(client, outage, name, folder):
     assert {member.name for answer in answers for member in answer} == {"n1"}
 
 
+async def topology(client, outage, name, folder):
+    answers = await repeat(outage, lambda number: client.topology())
+    assert {answer.shards[answer.shard_of(name)].leader for answer in answers} == {"n1"}
+
+
 CALLS = [
     append, read, follow, records, record_batches, producer, open_, download, stat, list_, create,
-    change, seal, trim, delete, status, members,
+    change, seal, trim, delete, status, topology, members,
 ]  # fmt: skip
 NAMES = {call.__name__.rstrip("_") for call in CALLS}
 

@@ -121,6 +121,7 @@ def test_shares_follow_weights():
     """With 256 tokens a node's share is even to some percent, and twice the tokens are twice as much."""
     shares = HashRing({f"node{number}": 256 for number in range(20)}).shares
     assert np.std([share * 20 for share in shares.values()]) < 0.1
+    assert HashRing(["alone"]).shares == {"alone": 1.0}
     shares = HashRing({"a": 2000, "b": 1000, "c": 1000}).shares
     assert shares["a"] == pytest.approx(0.5, rel=0.1)
 

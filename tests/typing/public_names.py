@@ -20,6 +20,7 @@ from goutube.client import (
     NodeStatus,
     SentRecord,
     ShardStatus,
+    Topology,
 )
 from goutube.model import (
     AppendResult,
@@ -72,6 +73,9 @@ def blocking(client: goutube.Client) -> None:
     assert_type(client.seal("s"), StreamInfo)
     assert_type(client.trim("s", 4), StreamInfo)
     assert_type(client.status(), ClusterStatus)
+    assert_type(client.topology(), Topology)
+    assert_type(client.topology().ring, goutube.HashRing)
+    assert_type(client.topology().shard_of("s"), int)
     assert_type(client.open("s", stream_id=1, buffer_bytes=5), BufferedReader)
     assert_type(client.download("s", "f", "earliest", limit=5, streams=2), DownloadResult)
     assert_type(client.download("s", Path("f"), progress=lambda done, total: None), DownloadResult)
@@ -135,6 +139,7 @@ async def asynchronous(client: AsyncClient) -> None:
     assert_type(await client.seal("s"), StreamInfo)
     assert_type(await client.trim("s", 4), StreamInfo)
     assert_type(await client.status(), ClusterStatus)
+    assert_type(await client.topology(), Topology)
     assert_type(await client.download("s", Path("f"), 5, timeout_s=3), DownloadResult)
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18goutube/v1/cluster.proto\x12\ngoutube.v1\"\x12\n\x10GetStatusRequest\"^\n\nNodeStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0brpc_address\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x0c\n\x04\x62oot\x18\x05 \x01(\x04\"\x9b\x01\n\x0bShardStatus\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x0e\n\x06leader\x18\x02 \x01(\t\x12\x10\n\x08replicas\x18\x03 \x03(\t\x12\x0c\n\x04term\x18\x04 \x01(\x04\x12\x12\n\nlast_index\x18\x05 \x01(\x04\x12\x14\n\x0c\x63ommit_index\x18\x06 \x01(\x04\x12\x14\n\x0cstream_count\x18\x07 \x01(\x04\x12\r\n\x05\x66\x61ult\x18\x08 \x01(\t\"\xa2\x01\n\x11GetStatusResponse\x12\x0f\n\x07settled\x18\x01 \x01(\x08\x12\x18\n\x10topology_version\x18\x02 \x01(\x04\x12\x12\n\ncluster_id\x18\x03 \x01(\t\x12%\n\x05nodes\x18\x04 \x03(\x0b\x32\x16.goutube.v1.NodeStatus\x12\'\n\x06shards\x18\x05 \x03(\x0b\x32\x17.goutube.v1.ShardStatus\"\x14\n\x12ListMembersRequest\"\xb3\x01\n\x06Member\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x13\n\x0brpc_address\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x0e\n\x06status\x18\x05 \x01(\t\x12*\n\x04tags\x18\x06 \x03(\x0b\x32\x1c.goutube.v1.Member.TagsEntry\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x13ListMembersResponse\x12#\n\x07members\x18\x01 \x03(\x0b\x32\x12.goutube.v1.Member2\xae\x01\n\x0e\x43lusterService\x12J\n\tGetStatus\x12\x1c.goutube.v1.GetStatusRequest\x1a\x1d.goutube.v1.GetStatusResponse\"\x00\x12P\n\x0bListMembers\x12\x1e.goutube.v1.ListMembersRequest\x1a\x1f.goutube.v1.ListMembersResponse\"\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18goutube/v1/cluster.proto\x12\ngoutube.v1\"\x12\n\x10GetStatusRequest\"^\n\nNodeStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0brpc_address\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x0c\n\x04\x62oot\x18\x05 \x01(\x04\"\x9b\x01\n\x0bShardStatus\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x0e\n\x06leader\x18\x02 \x01(\t\x12\x10\n\x08replicas\x18\x03 \x03(\t\x12\x0c\n\x04term\x18\x04 \x01(\x04\x12\x12\n\nlast_index\x18\x05 \x01(\x04\x12\x14\n\x0c\x63ommit_index\x18\x06 \x01(\x04\x12\x14\n\x0cstream_count\x18\x07 \x01(\x04\x12\r\n\x05\x66\x61ult\x18\x08 \x01(\t\"\xa2\x01\n\x11GetStatusResponse\x12\x0f\n\x07settled\x18\x01 \x01(\x08\x12\x18\n\x10topology_version\x18\x02 \x01(\x04\x12\x12\n\ncluster_id\x18\x03 \x01(\t\x12%\n\x05nodes\x18\x04 \x03(\x0b\x32\x16.goutube.v1.NodeStatus\x12\'\n\x06shards\x18\x05 \x03(\x0b\x32\x17.goutube.v1.ShardStatus\"\x14\n\x12GetTopologyRequest\"A\n\x0cTopologyNode\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06tokens\x18\x02 \x01(\r\x12\x13\n\x0brpc_address\x18\x03 \x01(\t\"2\n\x0eShardPlacement\x12\x0e\n\x06leader\x18\x01 \x01(\t\x12\x10\n\x08replicas\x18\x02 \x03(\t\"\x92\x01\n\x13GetTopologyResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x15\n\rhash_function\x18\x02 \x01(\t\x12*\n\x06shards\x18\x03 \x03(\x0b\x32\x1a.goutube.v1.ShardPlacement\x12\'\n\x05nodes\x18\x04 \x03(\x0b\x32\x18.goutube.v1.TopologyNode\"\x14\n\x12ListMembersRequest\"\xb3\x01\n\x06Member\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x13\n\x0brpc_address\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x0e\n\x06status\x18\x05 \x01(\t\x12*\n\x04tags\x18\x06 \x03(\x0b\x32\x1c.goutube.v1.Member.TagsEntry\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x13ListMembersResponse\x12#\n\x07members\x18\x01 \x03(\x0b\x32\x12.goutube.v1.Member2\x80\x02\n\x0e\x43lusterService\x12J\n\tGetStatus\x12\x1c.goutube.v1.GetStatusRequest\x1a\x1d.goutube.v1.GetStatusResponse\"\x00\x12P\n\x0bGetTopology\x12\x1e.goutube.v1.GetTopologyRequest\x1a\x1f.goutube.v1.GetTopologyResponse\"\x00\x12P\n\x0bListMembers\x12\x1e.goutube.v1.ListMembersRequest\x1a\x1f.goutube.v1.ListMembersResponse\"\x00\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,14 +41,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SHARDSTATUS']._serialized_end=312
   _globals['_GETSTATUSRESPONSE']._serialized_start=315
   _globals['_GETSTATUSRESPONSE']._serialized_end=477
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=479
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=499
-  _globals['_MEMBER']._serialized_start=502
-  _globals['_MEMBER']._serialized_end=681
-  _globals['_MEMBER_TAGSENTRY']._serialized_start=638
-  _globals['_MEMBER_TAGSENTRY']._serialized_end=681
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=683
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=741
-  _globals['_CLUSTERSERVICE']._serialized_start=744
-  _globals['_CLUSTERSERVICE']._serialized_end=918
+  _globals['_GETTOPOLOGYREQUEST']._serialized_start=479
+  _globals['_GETTOPOLOGYREQUEST']._serialized_end=499
+  _globals['_TOPOLOGYNODE']._serialized_start=501
+  _globals['_TOPOLOGYNODE']._serialized_end=566
+  _globals['_SHARDPLACEMENT']._serialized_start=568
+  _globals['_SHARDPLACEMENT']._serialized_end=618
+  _globals['_GETTOPOLOGYRESPONSE']._serialized_start=621
+  _globals['_GETTOPOLOGYRESPONSE']._serialized_end=767
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=769
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=789
+  _globals['_MEMBER']._serialized_start=792
+  _globals['_MEMBER']._serialized_end=971
+  _globals['_MEMBER_TAGSENTRY']._serialized_start=928
+  _globals['_MEMBER_TAGSENTRY']._serialized_end=971
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=973
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1031
+  _globals['_CLUSTERSERVICE']._serialized_start=1034
+  _globals['_CLUSTERSERVICE']._serialized_end=1290
 # @@protoc_insertion_point(module_scope)

@@ -58,6 +58,40 @@ class GetStatusResponse(_message.Message):
     shards: _containers.RepeatedCompositeFieldContainer[ShardStatus]
     def __init__(self, settled: _Optional[bool] = ..., topology_version: _Optional[int] = ..., cluster_id: _Optional[str] = ..., nodes: _Optional[_Iterable[_Union[NodeStatus, _Mapping[str, object]]]] = ..., shards: _Optional[_Iterable[_Union[ShardStatus, _Mapping[str, object]]]] = ...) -> None: ...
 
+class GetTopologyRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class TopologyNode(_message.Message):
+    __slots__ = ("name", "tokens", "rpc_address")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    RPC_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    tokens: int
+    rpc_address: str
+    def __init__(self, name: _Optional[str] = ..., tokens: _Optional[int] = ..., rpc_address: _Optional[str] = ...) -> None: ...
+
+class ShardPlacement(_message.Message):
+    __slots__ = ("leader", "replicas")
+    LEADER_FIELD_NUMBER: _ClassVar[int]
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    leader: str
+    replicas: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, leader: _Optional[str] = ..., replicas: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetTopologyResponse(_message.Message):
+    __slots__ = ("version", "hash_function", "shards", "nodes")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    HASH_FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    SHARDS_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    hash_function: str
+    shards: _containers.RepeatedCompositeFieldContainer[ShardPlacement]
+    nodes: _containers.RepeatedCompositeFieldContainer[TopologyNode]
+    def __init__(self, version: _Optional[int] = ..., hash_function: _Optional[str] = ..., shards: _Optional[_Iterable[_Union[ShardPlacement, _Mapping[str, object]]]] = ..., nodes: _Optional[_Iterable[_Union[TopologyNode, _Mapping[str, object]]]] = ...) -> None: ...
+
 class ListMembersRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
