@@ -7,7 +7,17 @@ from typing import Final, Protocol
 
 from goutube.membership.context import Context
 from goutube.membership.effects import Endpoint, Joined, JoinFailed, NameInUse
-from goutube.membership.messages import Ack, Dead, NodeState, Ping, PushPull, State, StreamError
+from goutube.membership.messages import (
+    Ack,
+    Dead,
+    NodeState,
+    Ping,
+    PushPull,
+    State,
+    StreamError,
+    encode_message,
+)
+from goutube.membership.packet import bundle
 from goutube.membership.prober import Dialler
 from goutube.membership.stream import StreamMessage
 from goutube.membership.view import View
@@ -16,6 +26,8 @@ _LOOK_AGAIN_MS: Final = 400
 """After a join the peer is asked once more: a finished exchange does not say that we are let in."""
 _HOLDER_PATIENCE_MS: Final = 1500
 _LOOKS_MAX: Final = 5
+_CLAIMS_MAX: Final = 256
+"""Members who are told straight that a name has moved; others hear of it by full exchanges."""
 
 
 class Tail(Protocol):
@@ -30,8 +42,8 @@ class Tail(Protocol):
     def joined(self) -> None:
         """An exchange that we began in order to join has come to its end."""
 
-    def farewell(self, peer: Endpoint) -> None:
-        """Tell a peer that what goes by our name elsewhere has left on purpose."""
+    def farewell(self) -> bytes:
+        """A command that says that what goes by our name elsewhere has left on purpose."""
 
 
 class Exchanger:
@@ -158,14 +170,20 @@ class Exchanger:
         self._dial(holder, ping, _HOLDER_PATIENCE_MS, answered)
 
     def _claim(self, peer: Endpoint, held: NodeState) -> None:
-        """Say that the process at the old address has left, and that we are here."""
+        """Say that the process at the old address has left, and that we are here.
+
+        Straight to all, in one packet each: in a queue the second rumour would take the place of
+        the first, and without the first the second is a conflict.
+        """
         me = self._view.me
         me.incarnation = max(me.incarnation, held.incarnation + 1)
-        farewell = Dead(me.name, me.incarnation, me.name)
+        farewell = encode_message(Dead(me.name, me.incarnation, me.name))
         me.incarnation += 1
-        self._tail.farewell(peer)
-        self._context.send(peer, farewell)
-        self._context.send(peer, self._view.own_alive())
+        alive = encode_message(self._view.own_alive())
+        command = bundle([self._tail.farewell(), farewell, alive])
+        others = [entry.endpoint for entry in self._view.others(State.ALIVE, State.SUSPECT)]
+        for endpoint in dict.fromkeys([peer, *others[:_CLAIMS_MAX]]):
+            self._context.send_command(endpoint, command)
 
 
 def _reason(answer: StreamMessage | None) -> str:

@@ -33,7 +33,7 @@ from goutube.membership.serf_messages import (
     encode_serf,
 )
 from goutube.membership.stream import StreamMessage
-from goutube.membership.swim import Swim
+from goutube.membership.swim import Swim, user_command
 from goutube.membership.timers import Timers
 from goutube.membership.user_events import UserEvents
 from goutube.membership.view import Entry
@@ -279,10 +279,10 @@ class Membership:
         """We exchanged all with a peer in order to join."""
         self._roster.tell_joined()
 
-    def farewell(self, peer: Endpoint) -> None:
-        """Tell a peer that what goes by our name elsewhere has left on purpose."""
+    def farewell(self) -> bytes:
+        """A command that says that what goes by our name elsewhere has left on purpose."""
         intent = LeaveIntent(self._roster.clock.take(), self._roster.my_name)
-        self._context.send(peer, User(encode_serf(intent)))
+        return user_command(encode_serf(intent))
 
     def _reap(self) -> None:
         self._context.timers.after(self._context.profile.reap_interval_ms, self._reap)

@@ -35,8 +35,12 @@ class Profile:
     query_timeout_multiplier: int = 16
 
     def retransmit_limit(self, nodes: int) -> int:
-        """How often one message is sent on."""
-        return self.retransmit_multiplier * math.ceil(math.log10(nodes + 1))
+        """How often one message is sent on by each node.
+
+        One round more than stock nodes do: with theirs, one death in twenty reaches one of nine
+        nodes by nobody's word, but only by its own doubt or the next full exchange.
+        """
+        return self.retransmit_multiplier * (1 + math.ceil(math.log10(nodes + 1)))
 
     def suspicion_min_ms(self, nodes: int) -> int:
         """The shortest time between suspicion and death."""

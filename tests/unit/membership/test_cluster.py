@@ -56,6 +56,22 @@ def test_a_dead_node_is_known_everywhere(size, seed):
     assert {name for name, _ in [(e.member.name, 0) for _, e in mishaps(rest)]} == {dead.name}
 
 
+def test_every_node_hears_of_every_death():
+    """Nobody is left to find out alone, which takes three times as long."""
+    for seed in range(25):
+        world = GossipWorld(seed)
+        *rest, dead = world.settled_cluster(9)
+        world.run(3 + seed % 7 / 3)
+        world.kill(dead)
+        seconds = world.run_until(
+            lambda dead=dead, rest=rest: all(
+                node.statuses()[dead.name] == Status.FAILED for node in rest
+            ),
+            13,
+        )
+        assert seconds < 13
+
+
 def test_a_death_makes_nobody_doubt_himself():
     """Helpers own up in time: a probe that failed for all of them is not one's own slowness."""
     world = GossipWorld(30)
