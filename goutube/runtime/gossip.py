@@ -14,7 +14,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from goutube.errors import WireFormatError
 from goutube.membership import (
@@ -41,6 +41,7 @@ from goutube.membership import (
     render_snapshot,
     seal_packet,
 )
+from goutube.observe import events, get_log
 from goutube.runtime.clock import SystemClock
 from goutube.runtime.gossip_seeds import Seeds
 from goutube.runtime.gossip_sockets import (
@@ -205,6 +206,7 @@ class Gossip:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_fault)
         datagrams, listener = self._sockets
         transport, _ = await loop.create_datagram_endpoint(
             lambda: Datagrams(self._packet), sock=datagrams
@@ -232,10 +234,12 @@ class Gossip:
 
     def _do(self, action: Callable[[Membership], None]) -> None:
         """Tell the machine the time, ask it for something, and do what it wants."""
-        self._machine.advance(self._clock.monotonic_ms())
-        action(self._machine)
-        self._perform(self._machine.take())
-        self._set_timer()
+        try:
+            self._machine.advance(self._clock.monotonic_ms())
+            action(self._machine)
+        finally:
+            self._perform(self._machine.take())
+            self._set_timer()
 
     def _perform(self, effects: Effects) -> None:
         for event in effects.events:
@@ -292,7 +296,6 @@ class Gossip:
         except WireFormatError as error:
             self.stats.packets_dropped += 1
             self.faults.count(error.fields.get("fault", "format"), host, now)
-            self._perform(self._machine.take())
 
     def _is_admitted(self, host: str) -> bool:
         """Whether we read what comes from there at all."""
@@ -350,3 +353,9 @@ class Gossip:
         with suppress(OSError):
             fresh.write_bytes(raw)
             fresh.replace(path)
+
+
+def _log_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    get_log().error(
+        events.LOOP_FAULT, text=str(context.get("message")), exc_info=context.get("exception")
+    )

@@ -70,6 +70,13 @@ def test_other_machines_are_not_heard_where_gossip_is_local(nodes):
     assert secret.gossip._is_admitted("10.0.0.1")
 
 
+def test_a_fault_of_one_step_does_not_stop_the_next(nodes):
+    first = nodes("a")
+    first.gossip._ask(lambda machine: machine.fire("too long", bytes(10_000)))
+    second = nodes("b", seeds=[first.port])
+    wait_until(lambda: first.alive() == second.alive() == {"a", "b"}, 5)
+
+
 def test_a_port_in_use_is_an_error(nodes):
     first = nodes("a")
     with pytest.raises(OSError, match="in use"):
