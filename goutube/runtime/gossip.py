@@ -25,6 +25,7 @@ from goutube.membership import (
     Endpoint,
     Event,
     Joined,
+    JoinFailed,
     Keyring,
     LeaveDone,
     Member,
@@ -150,6 +151,7 @@ class Gossip:
             self._join,
             self._others,
             self.endpoint.plain(),
+            lambda: bool(self.cluster) or not self._options.seeds,
             self._unresolved,
         )
         self._loop = new_event_loop()
@@ -256,6 +258,8 @@ class Gossip:
         if isinstance(event, MemberChanged | Joined):
             self._members = tuple(self._machine.members.values())
             self._changed = True
+        if isinstance(event, Joined | JoinFailed):
+            self._seeds.ended(event.peer)
         elif isinstance(event, LeaveDone):
             self._left.set()
         self._told(event)

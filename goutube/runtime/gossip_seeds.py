@@ -16,6 +16,7 @@ _RETRY_MAX_S: Final = 30.0
 _WATCH_S: Final = 30.0
 _ROUND_S: Final = 4.0
 """How long one round of joining may take before it counts as failed."""
+_LOOK_S: Final = 0.05
 ADDRESSES_MAX: Final = 64
 """Addresses that are tried in one round, of all seeds together."""
 
@@ -30,6 +31,8 @@ class Seeds:
         join: begins to join through an endpoint.
         members: endpoints of the members that are alive, without ourselves.
         ours: our own endpoint.
+        settled: whether it is clear which cluster we belong to. Until then one endpoint is tried
+            after the other: seeds of two clusters would both list a node that names neither.
         told: called with what could not be looked up, and why.
     """
 
@@ -40,6 +43,7 @@ class Seeds:
         join: Callable[[Endpoint], None],
         members: Callable[[], frozenset[Endpoint]],
         ours: Endpoint,
+        settled: Callable[[], bool],
         told: Callable[[str, str], None],
     ) -> None:
         self._addresses = addresses
@@ -47,7 +51,9 @@ class Seeds:
         self._join = join
         self._members = members
         self._ours = ours
+        self._settled = settled
         self._told = told
+        self._trying: Endpoint | None = None
         self._chance = random.Random()  # noqa: S311 - jitter, no secret
 
     async def keep_joined(self) -> None:
@@ -60,10 +66,21 @@ class Seeds:
                 await self._sleep(_WATCH_S)
                 continue
             for endpoint in self._candidates(seeds):
-                self._join(endpoint)
+                await self._try(endpoint)
             if not await self._joined_within(seeds, _ROUND_S):
                 await self._sleep(wait)
                 wait = min(wait * 2, _RETRY_MAX_S)
+
+    def ended(self, endpoint: Endpoint) -> None:
+        """Take notice that joining through an endpoint has succeeded or failed."""
+        if endpoint == self._trying:
+            self._trying = None
+
+    async def _try(self, endpoint: Endpoint) -> None:
+        self._trying = endpoint
+        self._join(endpoint)
+        while self._trying and not self._settled():
+            await asyncio.sleep(_LOOK_S)
 
     def _candidates(self, seeds: list[Endpoint]) -> list[Endpoint]:
         every = dict.fromkeys([*seeds, *self._known])
@@ -80,7 +97,7 @@ class Seeds:
         while not self._is_joined(seeds):
             if asyncio.get_running_loop().time() > end:
                 return False
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_LOOK_S)
         return True
 
     async def _sleep(self, seconds: float) -> None:

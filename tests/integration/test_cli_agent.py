@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+import goutube
+
 pytestmark = pytest.mark.net
 
 GOUTUBE = [sys.executable, "-m", "goutube"]
@@ -304,13 +306,14 @@ def test_cluster_ring_tells_tokens_and_shares(node):
 
 def test_cluster_locate_names_the_shard_that_holds_the_stream(node):
     shards = set()
-    for number in range(8):
-        name = f"located/{number}"
-        shard = node.json("streams", "create", name)["stream_id"] >> 48
-        answer = node.json("cluster", "locate", name)
-        assert (answer["shard"], answer["leader"], answer["replicas"]) == (shard, "n1", ["n1"])
-        shards.add(shard)
+    with goutube.connect(node.address) as client:
+        for number in range(8):
+            name = f"located/{number}"
+            shards.add(client.create(name).stream_id >> 48)
     assert len(shards) > 1
+    shard = node.json("streams", "create", name := "located/last")["stream_id"] >> 48
+    answer = node.json("cluster", "locate", name)
+    assert (answer["shard"], answer["leader"], answer["replicas"]) == (shard, "n1", ["n1"])
     assert node.run("cluster", "locate", name)[1].startswith(f"shard:    {shard}\n".encode())
     assert node.run("cluster", "locate", "a//b")[0] == 1
 

@@ -143,13 +143,15 @@ def test_who_does_not_fit_is_refused_by_name(start, settings, text):
 
 def test_two_clusters_do_not_merge(start):
     first, other = start("n1"), start("m1")
-    start("m2", seeds=[other])
+    third = start("m2", seeds=[other])
+    wait_until(lambda: other.alive() == third.alive() == {"m1", "m2"}, 10)
     both = start("n2", seeds=[first, other])
-    wait_until(lambda: len(both.alive()) == 2, 10)
-    time.sleep(2)
-    assert first.alive() in ({"n1"}, {"n1", "n2"})
-    assert not (first.alive() & {"m1", "m2"})
-    assert not (other.alive() & {"n1"})
+    wait_until(lambda: both.alive() == first.alive() == {"n1", "n2"}, 10)
+    log = []
+    wait_until(lambda: log.append(both.log()) or "belongs to the cluster" in "".join(log), 10)
+    time.sleep(1)
+    assert both.alive() == first.alive() == {"n1", "n2"}
+    assert other.alive() == third.alive() == {"m1", "m2"}
 
 
 def test_a_taken_gossip_port_ends_the_start_where_it_was_set(start, tmp_path):

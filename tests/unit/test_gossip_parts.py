@@ -27,7 +27,7 @@ def keep(addresses, known=(), members=frozenset, seconds=0.2):
         told.append(trouble)
 
     async def main():
-        seeds = Seeds(addresses, known, joined.append, members, OURS, tell)
+        seeds = Seeds(addresses, known, joined.append, members, OURS, lambda: True, tell)
         try:
             await asyncio.wait_for(seeds.keep_joined(), seconds)
         except TimeoutError:
@@ -54,6 +54,38 @@ def test_members_of_before_are_tried_too():
     seed, old = endpoint_of("127.0.0.1", 5), endpoint_of("127.0.0.1", 6)
     joined, _ = keep([("127.0.0.1", 5)], [old, OURS])
     assert joined == [seed, old]
+
+
+def test_who_knows_no_cluster_tries_one_seed_after_the_other():
+    """Two clusters would both list him."""
+    first, second, third = (endpoint_of("127.0.0.1", port) for port in (5, 6, 7))
+    joined, knows = [], []
+
+    async def main():
+        seeds = Seeds(
+            [("127.0.0.1", port) for port in (5, 6, 7)], (), joined.append, frozenset, OURS,
+            lambda: bool(knows), lambda *_trouble: None,
+        )  # fmt: skip
+        keeping = asyncio.create_task(seeds.keep_joined())
+
+        async def until(count):
+            while len(joined) < count:
+                await asyncio.sleep(0.01)
+
+        async with asyncio.timeout(10):
+            await until(1)
+            seeds.ended(second)
+            await asyncio.sleep(0.2)
+            assert joined == [first]
+            seeds.ended(first)
+            await until(2)
+            assert joined == [first, second]
+            knows.append(True)
+            await until(3)
+            assert joined == [first, second, third]
+        keeping.cancel()
+
+    asyncio.run(main())
 
 
 def test_a_name_that_nobody_knows_is_told(monkeypatch):
