@@ -1,8 +1,11 @@
 """``python -m bench.busy_loop``: what a busy Python thread does to a journal group's write + sync.
 
 Rounds with and without a spinning thread take turns; a round is a number of groups of 4 KiB, each
-written by the native thread into a pre-written file. Printed is the median of write + sync as the
-native thread measured it, and the ratio of the two, beside the same bytes written from Python.
+written by the native thread into a pre-written file. Groups follow one another at the same pace in
+all rounds: a disk and a processor that have rested for 10 ms take three times as long as busy ones,
+and beside a spinning thread this one hands out its next group late. Printed is the median of write
+and sync as the native thread measured it, and the ratio of the two, beside the same bytes written
+from Python.
 """
 
 from __future__ import annotations
@@ -12,20 +15,31 @@ import select
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
 from bench.card import machine_card
 from goutube._native import DiskThreads, encode_group
 
-GROUPS, ROUNDS, RING_BYTES = 200, 5, 4 << 20
+GROUPS, ROUNDS, RING_BYTES = 60, 5, 4 << 20
+PACE_S = 0.025
+"""Longer than this thread takes to get the interpreter back from a spinning one, a few times."""
 
 
-def native_round(file: int) -> list[float]:
+def paced(groups: int, pace_s: float) -> Iterator[int]:
+    """Numbers, each at its time."""
+    began = time.perf_counter()
+    for number in range(groups):
+        time.sleep(max(0.0, began + number * pace_s - time.perf_counter()))
+        yield number
+
+
+def native_round(file: int, groups: int = GROUPS, pace_s: float = PACE_S) -> list[float]:
     """Seconds of write + sync of each group, measured where it happens."""
     threads = DiskThreads(1)
     seconds, before = [], 0.0
-    for number in range(GROUPS):
+    for number in paced(groups, pace_s):
         head = encode_group(1, number + 1, [], 1, 2048)
         rest = bytes(4096 - len(head))
         threads.submit_group(number, file, number * 4096 % RING_BYTES, 1, [head, rest])
@@ -38,10 +52,10 @@ def native_round(file: int) -> list[float]:
     return seconds
 
 
-def python_round(file: int) -> list[float]:
+def python_round(file: int, groups: int = GROUPS, pace_s: float = PACE_S) -> list[float]:
     """Seconds of the same write and sync made by this thread."""
     seconds = []
-    for number in range(GROUPS):
+    for number in paced(groups, pace_s):
         began = time.perf_counter()
         os.pwrite(file, bytes(4096), number * 4096 % RING_BYTES)
         os.fdatasync(file)
@@ -55,17 +69,19 @@ def spinning(stop: threading.Event) -> None:
         sum(range(1000))
 
 
-def measure(file: int) -> dict[tuple[str, bool], list[float]]:
+def measure(
+    file: int, rounds: int = ROUNDS, groups: int = GROUPS, pace_s: float = PACE_S
+) -> dict[tuple[str, bool], list[float]]:
     """Seconds by (who writes, beside a busy thread?), rounds interleaved."""
     found: dict[tuple[str, bool], list[float]] = {}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for busy in (False, True):
             stop = threading.Event()
             thread = threading.Thread(target=spinning, args=(stop,))
             if busy:
                 thread.start()
-            found.setdefault(("native", busy), []).extend(native_round(file))
-            found.setdefault(("python", busy), []).extend(python_round(file))
+            found.setdefault(("native", busy), []).extend(native_round(file, groups, pace_s))
+            found.setdefault(("python", busy), []).extend(python_round(file, groups, pace_s))
             stop.set()
             if busy:
                 thread.join()
