@@ -36,8 +36,7 @@ def shard_of_stream(stream_id: StreamId) -> ShardId:
     return ShardId(stream_id >> STREAM_ID_INDEX_BITS)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Records of one stream that travel and are stored together: the unit of checksum and commit.
 
     Attributes:
@@ -56,8 +55,7 @@ class Batch:
     checksum: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProducerStamp:
+class ProducerStamp(NamedTuple):
     """Who sent a batch and which one of its batches it is.
 
     Attributes:

@@ -7,8 +7,9 @@ it off the event loop and hands its outcome back to the core under the job's tic
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from goutube.model import Buffer
 
@@ -101,8 +102,7 @@ class Disk(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class WriteGroup:
+class WriteGroup(Struct, frozen=True):
     """Write one journal group and sync it. Groups run strictly one after the other.
 
     The first buffer is the group's header as ``encode_group`` made it; the writer completes the
@@ -116,8 +116,7 @@ class WriteGroup:
     buffers: Sequence[Buffer]
 
 
-@dataclass(frozen=True, slots=True)
-class WriteSegment:
+class WriteSegment(Struct, frozen=True):
     """Write buffers into a segment; ``sync`` makes them durable before the job is done."""
 
     ticket: int
@@ -127,16 +126,14 @@ class WriteSegment:
     sync: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SyncFile:
+class SyncFile(Struct, frozen=True):
     """Make what was written to a file durable."""
 
     ticket: int
     file: File
 
 
-@dataclass(frozen=True, slots=True)
-class ReadEntries:
+class ReadEntries(Struct, frozen=True):
     """Read one stream's bytes out of a run of entries; the outcome's value is a ``ReadRun``.
 
     The arguments are those of ``goutube._native.read_run``, which says what they mean.
@@ -156,8 +153,7 @@ class ReadEntries:
     records: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """Run ``function(disk)`` off the event loop; the outcome's value is what it returns."""
 
     ticket: int
@@ -167,8 +163,7 @@ class Call:
 Job = WriteGroup | WriteSegment | SyncFile | ReadEntries | Call
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a job ended: exactly one of a value (which may be None) and an error."""
 
     ticket: int

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
+from msgspec import to_builtins
 
 from goutube.cli.options import examples, json_option
 from goutube.cli.output import EXIT_FAILURE, print_fields, print_json, print_table, tell
@@ -101,7 +101,7 @@ def _as_json(report: DirectoryReport) -> dict[str, object]:
         "hash_function": identity.hash_function,
         "journal_groups": report.journal_groups,
         "journal_bytes": report.journal_bytes,
-        "shards": [asdict(shard) for shard in report.shards],
-        "findings": [asdict(finding) for finding in report.findings],
+        "shards": to_builtins(report.shards),
+        "findings": to_builtins(report.findings),
         "damaged": report.damaged,
     }

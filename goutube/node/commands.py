@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from goutube.errors import GoutubeError
 from goutube.model import (
@@ -18,8 +18,7 @@ ANY_STREAM = StreamId(0)
 """No shard ever gives this id: a command that carries it takes any stream of the name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(Struct, frozen=True):
     """Append a batch; the first append creates the stream unless ``stream_id`` is given.
 
     Without a batch nothing is appended: the stream is created if need be, sealed if asked, and the
@@ -35,24 +34,21 @@ class Append:
     seal: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CreateStream:
+class CreateStream(Struct, frozen=True):
     """Make an empty stream."""
 
     name: str
     properties: StreamProperties
 
 
-@dataclass(frozen=True, slots=True)
-class DescribeStream:
+class DescribeStream(Struct, frozen=True):
     """Tell what a stream is, as of now."""
 
     name: str
     stream_id: StreamId = ANY_STREAM
 
 
-@dataclass(frozen=True, slots=True)
-class ListStreams:
+class ListStreams(Struct, frozen=True):
     """List streams in the order of their names' bytes, ``after`` excluded."""
 
     prefix: str
@@ -60,8 +56,7 @@ class ListStreams:
     page_size: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeStream:
+class ChangeStream(Struct, frozen=True):
     """Replace a stream's properties."""
 
     name: str
@@ -69,16 +64,14 @@ class ChangeStream:
     properties: StreamProperties
 
 
-@dataclass(frozen=True, slots=True)
-class SealStream:
+class SealStream(Struct, frozen=True):
     """End a stream."""
 
     name: str
     stream_id: StreamId
 
 
-@dataclass(frozen=True, slots=True)
-class TrimStream:
+class TrimStream(Struct, frozen=True):
     """Drop the bytes before an offset."""
 
     name: str
@@ -86,47 +79,40 @@ class TrimStream:
     before: int
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteStream:
+class DeleteStream(Struct, frozen=True):
     """Remove a stream."""
 
     name: str
     stream_id: StreamId
 
 
-@dataclass(frozen=True, slots=True)
-class AtOffset:
+class AtOffset(Struct, frozen=True):
     """Begin at an offset."""
 
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Earliest:
+class Earliest(Struct, frozen=True):
     """Begin with the first byte that is still there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Latest:
+class Latest(Struct, frozen=True):
     """Begin at the committed end."""
 
 
-@dataclass(frozen=True, slots=True)
-class FromTimestamp:
+class FromTimestamp(Struct, frozen=True):
     """Begin with the first record whose time is not before this."""
 
     timestamp_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class LastBytes:
+class LastBytes(Struct, frozen=True):
     """Begin so many bytes before the end, or at the start."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class LastRecords:
+class LastRecords(Struct, frozen=True):
     """Begin so many records before the end, or at the start."""
 
     count: int
@@ -135,8 +121,7 @@ class LastRecords:
 Start = AtOffset | Earliest | Latest | FromTimestamp | LastBytes | LastRecords
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """Read one answer's worth from a stream.
 
     With ``wait`` and nothing to read, the answer comes when there is something, or when the stream
@@ -153,8 +138,7 @@ class Read:
     wait: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ReadAnswer:
+class ReadAnswer(Struct, frozen=True):
     """Bytes of a stream; the fields are those of goutube.v1.ReadResponse."""
 
     stream_id: StreamId
@@ -170,16 +154,14 @@ class ReadAnswer:
     sealed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ListPage:
+class ListPage(Struct, frozen=True):
     """Streams in order; ``more`` tells whether others follow the last of them."""
 
     streams: list[StreamInfo]
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ShardStatus:
+class ShardStatus(Struct, frozen=True):
     """One shard as this node sees it."""
 
     shard: int
@@ -190,8 +172,7 @@ class ShardStatus:
     fault: str
 
 
-@dataclass(frozen=True, slots=True)
-class NodeReport:
+class NodeReport(Struct, frozen=True):
     """The node's identity and shards."""
 
     cluster_id: bytes
@@ -215,8 +196,7 @@ Command = (
 Result = AppendResult | StreamInfo | ListPage | ReadAnswer | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """The answer to the command that was submitted under ``token``: a result or an error."""
 
     token: int

@@ -6,7 +6,7 @@ until that tail is committed, so that no answer rests on a state that may never 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from goutube.errors import (
     DuplicateSequenceError,
@@ -36,8 +36,7 @@ from goutube.storage import FLAG_CREATES, FLAG_SEALS, EntryKind, NewEntry
 Proposable = Append | CreateStream | ChangeStream | SealStream | TrimStream | DeleteStream
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """No entry is needed; an append's answer is ``result``, the others' is the stream as it is."""
 
     result: AppendResult | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from goutube.errors import DiskFullError, GoutubeError, StorageError
 from goutube.names import check_stream_name
@@ -47,8 +48,7 @@ _CHECKPOINT_ENTRIES = 50_000
 """A catalogue is written when so many entries would have to be folded at the next start."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeOptions:
+class NodeOptions(Struct, frozen=True, kw_only=True):
     """What a node is opened with; sizes of storage are in ``storage``."""
 
     node_name: str
@@ -57,8 +57,7 @@ class NodeOptions:
     storage: StorageConfig = field(default_factory=StorageConfig)
 
 
-@dataclass(slots=True)
-class NodeStats:
+class NodeStats(Struct):
     """What the node has done in this process; plain counters."""
 
     appends: int = 0
@@ -69,8 +68,7 @@ class NodeStats:
     read_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Struct, frozen=True):
     """What is to be done now.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from goutube._native import VERDICT_IO_ERROR, VERDICT_OK, VERDICT_TOO_LONG, ReadRun
 from goutube.errors import CorruptionError, GoutubeError, StreamNotFoundError
@@ -26,8 +27,7 @@ class ReadStats(Protocol):
     read_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     token: int
     shard: Shard
     stream: Stream

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from goutube.errors import InvalidArgumentError, OffsetOutOfRangeError
 from goutube.limits import MIB
@@ -24,8 +25,7 @@ _SLACK_BYTES: Final = MIB
 """How much beyond the wanted bytes one run of entries may span: headers, tables, other streams."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(Struct, frozen=True):
     """Where a read begins: the first record that fulfils all three."""
 
     offset: int
@@ -33,8 +33,7 @@ class Cursor:
     stamp: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """Entries of one segment, from ``position`` on, ``count`` bytes of the file."""
 
     segment: Segment

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from goutube._native import last_delta
 from goutube.errors import CorruptionError, GoutubeError, OutcomeUnknownError
@@ -16,8 +17,7 @@ from goutube.node.streams import Catalogue, Change, Tail
 from goutube.storage import EntryKind, HardState, NewEntry, RecoveredEntry, RecoveredShard, ShardLog
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(Struct, frozen=True):
     """Who is answered once the entry at ``index`` is committed, and with what.
 
     Without a result and an error the answer is the stream as it is then, or nothing if it is gone.

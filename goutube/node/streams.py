@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from goutube.limits import PRODUCER_IDLE_MS, PRODUCER_WINDOW_BATCHES, PRODUCERS_PER_SHARD_MAX
 from goutube.model import ProducerStamp, StreamId, StreamInfo
@@ -19,8 +20,7 @@ from goutube.storage import FLAG_CREATES, FLAG_SEALS, EntryKind
 _WINDOW_ROW: Final = struct.Struct("<QIIQ")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One entry of a log, as far as the catalogue is concerned."""
 
     index: int
@@ -38,8 +38,7 @@ class Change:
     control: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Producer:
+class Producer(Struct, frozen=True):
     """What is remembered of one producer of one stream.
 
     Attributes:

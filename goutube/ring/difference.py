@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 from numpy import float64, int32, uint64
 from numpy.typing import NDArray
 
 from goutube._native import TokenTable, find_moves
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RingDifference:
+class RingDifference(Struct, frozen=True, eq=False):
     """The arcs of the circle whose owner differs between two rings.
 
     Arc i is the positions after ``starts[i]`` up to and with ``ends[i]``; the one that runs over

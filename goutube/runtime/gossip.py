@@ -25,7 +25,6 @@ from goutube.membership import (
     Endpoint,
     Event,
     Joined,
-    JoinFailed,
     Keyring,
     LeaveDone,
     Member,
@@ -258,11 +257,10 @@ class Gossip:
         if isinstance(event, MemberChanged | Joined):
             self._members = tuple(self._machine.members.values())
             self._changed = True
-        if isinstance(event, Joined | JoinFailed):
-            self._seeds.ended(event.peer)
         elif isinstance(event, LeaveDone):
             self._left.set()
         self._told(event)
+        self._seeds.note(event)
 
     def _set_timer(self) -> None:
         if self._timer is not None:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from goutube.membership import Endpoint
+from goutube.membership import Endpoint, Event, Joined, JoinFailed
 from goutube.runtime.gossip_sockets import endpoint_of
 
 _FIRST_RETRY_S: Final = 1.0
@@ -16,7 +16,6 @@ _RETRY_MAX_S: Final = 30.0
 _WATCH_S: Final = 30.0
 _ROUND_S: Final = 4.0
 """How long one round of joining may take before it counts as failed."""
-_LOOK_S: Final = 0.05
 ADDRESSES_MAX: Final = 64
 """Addresses that are tried in one round, of all seeds together."""
 
@@ -53,7 +52,8 @@ class Seeds:
         self._ours = ours
         self._settled = settled
         self._told = told
-        self._trying: Endpoint | None = None
+        self._trying: set[Endpoint] = set()
+        self._news = asyncio.Event()
         self._chance = random.Random()  # noqa: S311 - jitter, no secret
 
     async def keep_joined(self) -> None:
@@ -71,16 +71,18 @@ class Seeds:
                 await self._sleep(wait)
                 wait = min(wait * 2, _RETRY_MAX_S)
 
-    def ended(self, endpoint: Endpoint) -> None:
-        """Take notice that joining through an endpoint has succeeded or failed."""
-        if endpoint == self._trying:
-            self._trying = None
+    def note(self, event: Event) -> None:
+        """Take notice of what has just happened among the members."""
+        if isinstance(event, Joined | JoinFailed):
+            self._trying.discard(event.peer)
+        self._news.set()
 
     async def _try(self, endpoint: Endpoint) -> None:
-        self._trying = endpoint
+        self._trying.add(endpoint)
         self._join(endpoint)
-        while self._trying and not self._settled():
-            await asyncio.sleep(_LOOK_S)
+        while endpoint in self._trying and not self._settled():
+            self._news.clear()
+            await self._news.wait()
 
     def _candidates(self, seeds: list[Endpoint]) -> list[Endpoint]:
         every = dict.fromkeys([*seeds, *self._known])
@@ -97,7 +99,7 @@ class Seeds:
         while not self._is_joined(seeds):
             if asyncio.get_running_loop().time() > end:
                 return False
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(0.05)
         return True
 
     async def _sleep(self, seconds: float) -> None:

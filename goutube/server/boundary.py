@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from itertools import groupby
 from typing import NoReturn, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from msgspec import Struct
 
 from goutube.api import status
 from goutube.errors import GoutubeError, StorageError, WireFormatError
@@ -28,8 +28,7 @@ _Parsed = TypeVar("_Parsed", bound=Message)
 _FAULT = "internal error, see the node's log"
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Struct, frozen=True):
     """One RPC method.
 
     Attributes:

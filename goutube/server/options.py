@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from goutube.limits import CHUNK_BYTES_DEFAULT, RECORD_BYTES_MAX, VIRTUAL_NODE_COUNT_DEFAULT
 from goutube.membership import Member
@@ -28,8 +29,7 @@ class Driver(Protocol):
         """End the reads that wait for bytes with ``ShuttingDownError``, and let no other wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerOptions:
+class ServerOptions(Struct, frozen=True):
     """A listener's settings.
 
     Attributes:

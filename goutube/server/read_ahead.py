@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from goutube.errors import StreamNotFoundError
 from goutube.node import AtOffset, Read, ReadAnswer

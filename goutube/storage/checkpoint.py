@@ -7,8 +7,9 @@ more, so a segment is freed only when both cover it, and one damaged checkpoint 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from goutube.errors import CorruptionError
 from goutube.ports import Disk
@@ -19,8 +20,7 @@ _MAGIC: Final = b"gtC1"
 _HEAD: Final = struct.Struct("<QQ")
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """The state that the entries up to (index, term) lead to, as its owner encoded it.
 
     It never runs ahead of the durable log.

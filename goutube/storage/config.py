@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from goutube.limits import KIB, MIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StorageConfig:
+class StorageConfig(Struct, frozen=True, kw_only=True):
     """Sizes and intervals of a data directory.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from goutube.model import Batch, Buffer, ProducerStamp
 
@@ -14,8 +15,7 @@ FLAG_SEALS: Final = 2
 """No byte of the stream follows this entry."""
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentName:
+class SegmentName(Struct, frozen=True):
     """Which segment of a shard: its first index and the generation that made it."""
 
     first_index: int
@@ -52,8 +52,7 @@ class EntryKind(IntEnum):
     CHANGE = 6
 
 
-@dataclass(frozen=True, slots=True)
-class NewEntry:
+class NewEntry(Struct, frozen=True):
     """An entry as the leader proposes it; the log gives it index, position and header.
 
     Attributes:
@@ -76,8 +75,7 @@ class NewEntry:
     producer_time_ms: int = 0
 
 
-@dataclass(slots=True)
-class StagedEntries:
+class StagedEntries(Struct):
     """Consecutive entries of one shard, encoded, on their way to one segment."""
 
     name: SegmentName

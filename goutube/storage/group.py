@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
 
 from goutube._native import ENTRY_ALIGN, JOURNAL_RECORD_HEADER_BYTES, encode_record_header
 from goutube.model import Buffer
@@ -14,14 +15,13 @@ GROUP_HEAD_BYTES: Final = 64
 GROUP_MARK_BYTES: Final = 40
 
 
-@dataclass(slots=True)
-class Group:
+class Group(Struct):
     """A journal group that is being formed; ``records`` are its bytes behind the marks."""
 
-    records: list[Buffer] = field(default_factory=list)
+    records: list[Buffer] = []
     record_count: int = 0
     record_bytes: int = 0
-    logs: dict[int, ShardLog] = field(default_factory=dict)
+    logs: dict[int, ShardLog] = {}
 
     def add(self, log: ShardLog, item: StagedEntries | StagedRecord) -> None:
         """Put what one shard has staged into the group."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from goutube._native import crc32c
 from goutube.ports import Disk
@@ -15,8 +16,7 @@ _CHECKSUM: Final = struct.Struct("<I")
 _MAGIC: Final = b"gtH1"
 
 
-@dataclass(frozen=True, slots=True)
-class HardState:
+class HardState(Struct, frozen=True):
     """The term that a replica is in and the incarnation it voted for in it (zeros: nobody)."""
 
     term: int

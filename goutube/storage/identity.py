@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import asdict, dataclass
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from goutube.errors import DataDirError
 from goutube.ports import Disk, Entropy
@@ -29,8 +31,7 @@ DATA_FORMAT: Final = 1
 REPLICA_LIVE: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """What a data directory was founded as; ``boot`` is the number of this opening, from 1."""
 
     data_format: int

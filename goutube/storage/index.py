@@ -10,10 +10,9 @@ import struct
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-import numpy as np
+from msgspec import Struct
 
 from goutube._native import EntryHeader, crc32c
 from goutube.errors import CorruptionError, DataDirError
@@ -28,8 +27,7 @@ _WIDE_COLUMNS: Final = 4
 _NARROW_COLUMNS: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class IndexAbout:
+class IndexAbout(Struct, frozen=True):
     """What an index file says of its segment beside the rows: so that it need not be scanned.
 
     Attributes:
@@ -169,6 +167,8 @@ class ActiveIndex:
 
         The columns are sorted by stream and offset.
         """
+        import numpy as np  # noqa: PLC0415 - a start must not wait for it: only sealing needs it
+
         streams = np.frombuffer(self.stream_ids, np.uint64)
         offsets = np.frombuffer(self.offsets, np.uint64)
         order = np.lexsort((offsets, streams))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from goutube._native import (
     VERDICT_END,
@@ -21,8 +22,7 @@ from goutube.storage.journal import Journal, open_journal
 from goutube.storage.segment import SEGMENT_HEADER_BYTES, SegmentHeader, shard_directory
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something wrong: ``damage`` was durable once; otherwise it was never acknowledged."""
 
     path: str
@@ -31,8 +31,7 @@ class Finding:
     damage: bool
 
 
-@dataclass(slots=True)
-class SegmentReport:
+class SegmentReport(Struct):
     """One segment: its entries from ``first_index`` to ``last_index``, and their bytes."""
 
     path: str
@@ -45,24 +44,22 @@ class SegmentReport:
     sealed: bool
 
 
-@dataclass(slots=True)
-class ShardReport:
+class ShardReport(Struct):
     """One shard's segments; ``durable_index`` is what the journal marks as durable."""
 
     shard: int
     durable_index: int
-    segments: list[SegmentReport] = field(default_factory=list)
+    segments: list[SegmentReport] = []
 
 
-@dataclass(slots=True)
-class DirectoryReport:
+class DirectoryReport(Struct):
     """What a data directory holds; ``findings`` is empty where all is well."""
 
     identity: Identity
     journal_groups: int
     journal_bytes: int
-    shards: list[ShardReport] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    shards: list[ShardReport] = []
+    findings: list[Finding] = []
 
     @property
     def damaged(self) -> bool:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from goutube._native import (
     JOURNAL_BLOCK_BYTES,
@@ -32,8 +34,7 @@ _MARK: Final = struct.Struct("<IIQQQQ")
 _VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class DurableMark:
+class DurableMark(Struct, frozen=True):
     """What is certainly durable of one replica: entries up to (index, term) of its generation."""
 
     shard: int
@@ -44,8 +45,7 @@ class DurableMark:
     commit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Superblock:
+class Superblock(Struct, frozen=True):
     """Where replay begins: the group ``sequence`` at ``position``; ``marks`` hold as of there."""
 
     number: int

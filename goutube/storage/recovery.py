@@ -10,7 +10,8 @@ over entries of a later one.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from goutube._native import JournalGroup, JournalRecord
 from goutube.errors import CorruptionError, DataDirError
@@ -36,8 +37,7 @@ from goutube.storage.shard_recovery import RecoveredShard, recover_shard
 from goutube.storage.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryOptions:
+class DirectoryOptions(Struct, frozen=True):
     """What a data directory must have been founded with, or is founded with now."""
 
     node_name: str
@@ -45,8 +45,7 @@ class DirectoryOptions:
     hash_function: str
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedStore:
+class OpenedStore(Struct, frozen=True):
     """A store ready to take entries, and what its shards held."""
 
     store: Store
@@ -54,13 +53,12 @@ class OpenedStore:
     founded: bool
 
 
-@dataclass(slots=True)
-class _Replay:
+class _Replay(Struct):
     """What the journal's groups brought back."""
 
     marks: dict[int, DurableMark]
-    hard_states: dict[int, HardState] = field(default_factory=dict)
-    files: dict[str, File] = field(default_factory=dict)
+    hard_states: dict[int, HardState] = {}
+    files: dict[str, File] = {}
 
 
 def open_store(

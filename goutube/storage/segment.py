@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
 
 from goutube._native import crc32c
 from goutube.errors import CorruptionError, DataDirError
@@ -25,8 +26,7 @@ def shard_directory(shard: int) -> str:
     return f"shards/{shard:04d}"
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentHeader:
+class SegmentHeader(Struct, frozen=True):
     """The first 256 bytes of a segment.
 
     Attributes:
@@ -82,8 +82,7 @@ class SegmentHeader:
         return cls(shard, replica, SegmentName(first, generation), salt, before, before_term, owner)
 
 
-@dataclass(slots=True)
-class QueuedWrite:
+class QueuedWrite(Struct):
     """Encoded entries that wait to be written to a segment."""
 
     position: int
@@ -93,8 +92,7 @@ class QueuedWrite:
     """Not in the journal: they are durable only once the segment is synced."""
 
 
-@dataclass(slots=True, eq=False)
-class Segment:
+class Segment(Struct, eq=False):
     """A segment of one shard's log, open or sealed.
 
     Attributes:
@@ -118,8 +116,8 @@ class Segment:
     full: bool = False
     sealing: bool = False
     sealed: bool = False
-    queue: list[QueuedWrite] = field(default_factory=list)
-    in_flight: list[QueuedWrite] = field(default_factory=list)
+    queue: list[QueuedWrite] = []
+    in_flight: list[QueuedWrite] = []
 
     @property
     def freed(self) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections import deque
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from goutube._native import ENTRY_ALIGN, ENTRY_HEADER_BYTES, encode_entry_header
 from goutube.model import EntryIndex, ShardId, stream_id_of
@@ -39,8 +40,7 @@ class RecordKind(IntEnum):
     SEGMENT_CREATED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class StagedRecord:
+class StagedRecord(Struct, frozen=True):
     """Something other than entries that the journal must hold before what is staged after it."""
 
     kind: RecordKind
@@ -48,8 +48,7 @@ class StagedRecord:
     body: bytes
 
 
-@dataclass(slots=True)
-class _Span:
+class _Span(Struct):
     """Entries up to ``last_index`` that become durable together; spans follow one another."""
 
     last_index: int

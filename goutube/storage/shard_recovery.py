@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
 
 from goutube._native import (
     BATCH_DELTAS,
@@ -31,8 +32,7 @@ _INDEX_AT: Final = 8
 """Of the index in an entry's header."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecoveredEntry:
+class RecoveredEntry(Struct, frozen=True):
     """One entry for the catalogue: its header, control section, and its last record's time."""
 
     header: EntryHeader
@@ -40,8 +40,7 @@ class RecoveredEntry:
     last_stamp: int
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(Struct, frozen=True):
     """Entries that were durable and cannot be read: all from ``first_index`` to ``last_index``."""
 
     path: str
@@ -50,8 +49,7 @@ class Damage:
     last_index: int
 
 
-@dataclass(slots=True)
-class RecoveredShard:
+class RecoveredShard(Struct):
     """A log as it was found, and what its catalogue is made of.
 
     Attributes:
@@ -60,9 +58,9 @@ class RecoveredShard:
 
     log: ShardLog
     checkpoint: Checkpoint | None = None
-    damages: list[Damage] = field(default_factory=list)
+    damages: list[Damage] = []
     torn_bytes: int = 0
-    _scans: list[tuple[memoryview, list[EntryHeader]]] = field(default_factory=list)
+    _scans: list[tuple[memoryview, list[EntryHeader]]] = []
 
     def entries(self) -> Iterator[RecoveredEntry]:
         """Every entry behind the checkpoint, in order; to be gone through once."""

@@ -9,7 +9,8 @@ one shard's segments.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from goutube._native import (
     ENTRY_ALIGN,
@@ -32,8 +33,7 @@ from goutube.storage.shard_log import RecordKind, ShardLog, StagedRecord
 Then = Callable[[Outcome], None]
 
 
-@dataclass(slots=True)
-class StoreStats:
+class StoreStats(Struct):
     """What the store has done in this process; plain counters."""
 
     groups: int = 0

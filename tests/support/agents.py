@@ -53,13 +53,18 @@ class RestartedAgent:
         )  # fmt: skip
 
         self._lines = SimpleQueue()
+        self.log_lines = []
+        """All that the process has told so far."""
         # All of its log is read, so that it never waits for room in the pipe.
-        self._reader = threading.Thread(target=self._read, args=(self.child.stderr, self._lines))
+        self._reader = threading.Thread(
+            target=self._read, args=(self.child.stderr, self._lines, self.log_lines)
+        )
         self._reader.start()
 
-    def _read(self, stderr, lines):
+    def _read(self, stderr, lines, kept):
         with stderr:
             for line in stderr:
+                kept.append(line)
                 lines.put(line)
         lines.put(None)
 

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from goutube.membership import Endpoint
+from goutube.membership import Endpoint, Joined, JoinFailed
 from goutube.runtime.gossip_seeds import Seeds
 from goutube.runtime.gossip_sockets import (
     FaultyPackets,
@@ -59,30 +59,26 @@ def test_members_of_before_are_tried_too():
 def test_who_knows_no_cluster_tries_one_seed_after_the_other():
     """Two clusters would both list him."""
     first, second, third = (endpoint_of("127.0.0.1", port) for port in (5, 6, 7))
-    joined, knows = [], []
+    knows = []
 
     async def main():
+        joined: asyncio.Queue[Endpoint] = asyncio.Queue()
         seeds = Seeds(
-            [("127.0.0.1", port) for port in (5, 6, 7)], (), joined.append, frozenset, OURS,
+            [("127.0.0.1", port) for port in (5, 6, 7)], (), joined.put_nowait, frozenset, OURS,
             lambda: bool(knows), lambda *_trouble: None,
         )  # fmt: skip
         keeping = asyncio.create_task(seeds.keep_joined())
-
-        async def until(count):
-            while len(joined) < count:
-                await asyncio.sleep(0.01)
-
         async with asyncio.timeout(10):
-            await until(1)
-            seeds.ended(second)
-            await asyncio.sleep(0.2)
-            assert joined == [first]
-            seeds.ended(first)
-            await until(2)
-            assert joined == [first, second]
-            knows.append(True)
-            await until(3)
-            assert joined == [first, second, third]
+            assert await joined.get() == first
+            seeds.note(JoinFailed(second, "an answer of a round before this one"))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert joined.empty()
+            seeds.note(JoinFailed(first, "no answer"))
+            assert await joined.get() == second
+            knows.append("a cluster")
+            seeds.note(Joined(second, 2))
+            assert await joined.get() == third
         keeping.cancel()
 
     asyncio.run(main())
