@@ -1,4 +1,3 @@
-from collections.abc import Iterable
 from typing import Final, final
 
 from typing_extensions import Buffer

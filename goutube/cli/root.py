@@ -27,6 +27,7 @@ from goutube.errors import ConfigError, GoutubeError, InvariantError
 
 _COMMANDS: Final = {
     "agent": "goutube.cli.agent:agent",
+    "bench": "goutube.cli.bench:bench",
     "cluster": "goutube.cli.cluster:cluster",
     "completion": "goutube.cli.completion:completion",
     "consume": "goutube.cli.consume:consume",

@@ -18,15 +18,9 @@ DATA_TIMEOUT_S: Final = 30.0
 """How long bytes under way may stand still: a server that was met may be busy, or starting anew."""
 
 
-def with_client(
-    command: Callable[Concatenate[Client, ...], None],
-) -> Callable[..., None]:
-    """Give a command ``--server`` and ``--timeout``, and a client of it as its first argument.
-
-    The client is made when the command begins, and meets the server with the command's first call.
-    """
-
-    @click.option(
+def with_server(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--server`` and ``--timeout``, as ``server`` and ``timeout_s``."""
+    server = click.option(
         "--server",
         type=ADDRESSES,
         metavar="HOST:PORT[,...]",
@@ -34,7 +28,7 @@ def with_client(
         default="127.0.0.1:7373",
         help="Any node; several by commas.  [default: $GOUTUBE_SERVER, else 127.0.0.1:7373]",
     )
-    @click.option(
+    timeout = click.option(
         "--timeout",
         "timeout_s",
         type=click.FloatRange(min=0, min_open=True),
@@ -43,6 +37,18 @@ def with_client(
         show_default=True,
         help="How long to try to meet a server.",
     )
+    return server(timeout(command))
+
+
+def with_client(
+    command: Callable[Concatenate[Client, ...], None],
+) -> Callable[..., None]:
+    """Give a command ``--server`` and ``--timeout``, and a client of it as its first argument.
+
+    The client is made when the command begins, and meets the server with the command's first call.
+    """
+
+    @with_server
     @wraps(command)
     def connected(*, server: tuple[str, ...], timeout_s: float, **options: object) -> None:
         with connect(*server, timeout_s=timeout_s) as client:
