@@ -6,8 +6,9 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from goutube.agent.addresses import advertised
 from goutube.config import Loaded, decode_key, is_loopback, split_address
@@ -41,8 +42,7 @@ _REPEAT_S: Final = 60.0
 _TROUBLES_MAX: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Self:
+class Self(Struct, frozen=True):
     """What the others are to know of this node besides its settings."""
 
     report: NodeReport

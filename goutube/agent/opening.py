@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from goutube.config import Config
 from goutube.node import Node, NodeOptions, open_node
@@ -11,8 +11,7 @@ from goutube.runtime import OsDisk, SystemClock, SystemEntropy
 from goutube.storage import small_storage
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """A node and the disk that it stands on."""
 
     disk: OsDisk

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 QUEUE_MAX: Final = 4096
 """Messages of one queue; beyond it the one that was sent most often makes room."""
@@ -14,8 +15,7 @@ PART_BYTES: Final = 2
 _SHORTEST_BYTES: Final = 16
 
 
-@dataclass(slots=True, eq=False)
-class _Broadcast:
+class _Broadcast(Struct, eq=False):
     key: object
     command: bytes
     number: int

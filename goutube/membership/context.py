@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, MutableSequence, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
+
+from msgspec import Struct, field
 
 from goutube.membership.effects import Effects, Endpoint, HealthChanged, Refused, Send
 from goutube.membership.messages import Message, encode_message
@@ -34,8 +35,7 @@ class Chance(Protocol):
         """``k`` different items."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """What a node is and how it judges others.
 
     Attributes:
@@ -54,8 +54,7 @@ class Options:
     admission: Admission = lambda _name, _endpoint, _tags: None
 
 
-@dataclass(slots=True)
-class Context:
+class Context(Struct):
     """Shared by the parts of one machine."""
 
     options: Options

@@ -8,10 +8,10 @@ order, keys that nobody knows, and nil or nothing where a value is zero or empty
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any, ClassVar, Final, Self
 
 import msgpack  # type: ignore[import-untyped]
+from msgspec import Struct
 from typing_extensions import override
 
 from goutube.errors import WireFormatError
@@ -162,10 +162,9 @@ def _kind(value: object) -> str:
     return type(value).__name__
 
 
-class Body:
-    """Base of the bodies: frozen dataclasses whose fields stand in the order of ``LAYOUT``."""
+class Body(Struct, frozen=True):
+    """Base of the bodies: frozen structs whose fields stand in the order of ``LAYOUT``."""
 
-    __slots__ = ()
     LAYOUT: ClassVar[dict[str, Reader]]
     _readers: ClassVar[tuple[tuple[str, bytes, Reader], ...]]
 
@@ -196,7 +195,7 @@ class Body:
 
     def to_value(self) -> dict[str, object]:
         """The map that msgpack is to write."""
-        values = (getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+        values = (getattr(self, field) for field in self.__struct_fields__)
         return {key: _plain(value) for key, value in zip(self.LAYOUT, values, strict=True)}
 
     def encode(self) -> bytes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from goutube.membership.stream import StreamMessage
 
@@ -39,8 +40,7 @@ class Status(IntEnum):
     FAILED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One process that gossip knows."""
 
     name: str
@@ -63,16 +63,14 @@ class Change(StrEnum):
     REAPED = "reaped"
 
 
-@dataclass(frozen=True, slots=True)
-class MemberChanged:
+class MemberChanged(Struct, frozen=True):
     """A member came, changed or went."""
 
     change: Change
     member: Member
 
 
-@dataclass(frozen=True, slots=True)
-class EventSeen:
+class EventSeen(Struct, frozen=True):
     """A user event reached us, once."""
 
     name: str
@@ -80,8 +78,7 @@ class EventSeen:
     ltime: int
 
 
-@dataclass(frozen=True, slots=True)
-class QuerySeen:
+class QuerySeen(Struct, frozen=True):
     """A query that is not Serf's own reached us."""
 
     name: str
@@ -89,8 +86,7 @@ class QuerySeen:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """Somebody is not let in; nothing of what he said was taken."""
 
     name: str
@@ -98,8 +94,7 @@ class Refused:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class NameInUse:
+class NameInUse(Struct, frozen=True):
     """Another live process has a name; ours, if it is our own (``own``): then we must go."""
 
     name: str
@@ -108,38 +103,33 @@ class NameInUse:
     own: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(Struct, frozen=True):
     """A peer has us on its list, alive and at our address."""
 
     peer: Endpoint
     members: int
 
 
-@dataclass(frozen=True, slots=True)
-class JoinFailed:
+class JoinFailed(Struct, frozen=True):
     """A peer did not answer, or does not list us; ``reason`` says which."""
 
     peer: Endpoint
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class HealthChanged:
+class HealthChanged(Struct, frozen=True):
     """How slow this node finds itself: 0 is well, the greatest score judges eight times slower."""
 
     score: int
 
 
-@dataclass(frozen=True, slots=True)
-class KeysChanged:
+class KeysChanged(Struct, frozen=True):
     """The keyring was changed by an operator of the cluster."""
 
     keys: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LeaveDone:
+class LeaveDone(Struct, frozen=True):
     """All is said; the process may end."""
 
 
@@ -157,8 +147,7 @@ Event = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Send a command as one datagram; with ``checksum`` the receiver reads one."""
 
     to: Endpoint
@@ -166,8 +155,7 @@ class Send:
     checksum: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Dial:
+class Dial(Struct, frozen=True):
     """Open a stream, send the message, and hand the answer back under the ticket."""
 
     ticket: int
@@ -176,10 +164,9 @@ class Dial:
     timeout_ms: int
 
 
-@dataclass(slots=True)
-class Effects:
+class Effects(Struct):
     """What is to be done now, in order."""
 
-    sends: list[Send] = field(default_factory=list)
-    dials: list[Dial] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    sends: list[Send] = []
+    dials: list[Dial] = []
+    events: list[Event] = []

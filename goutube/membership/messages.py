@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Final
+
+from msgspec import Struct
 
 from goutube.errors import WireFormatError
 from goutube.membership.dialect import (
@@ -75,8 +76,7 @@ def meta(value: object) -> bytes | None:
     return raw
 
 
-@dataclass(frozen=True, slots=True)
-class Ping(Body):
+class Ping(Body, frozen=True):
     """Are you there? Without ``node`` anyone answers; without a source, to where it came from."""
 
     KIND: ClassVar = Kind.PING
@@ -95,8 +95,7 @@ class Ping(Body):
     source_port: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class IndirectPing(Body):
+class IndirectPing(Body, frozen=True):
     """Ping ``node`` for me, and with ``nack`` tell also when it did not answer."""
 
     KIND: ClassVar = Kind.INDIRECT_PING
@@ -121,8 +120,7 @@ class IndirectPing(Body):
     target: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ack(Body):
+class Ack(Body, frozen=True):
     """The answer to a ping of the same number; the payload is the answerer's coordinate."""
 
     KIND: ClassVar = Kind.ACK
@@ -132,8 +130,7 @@ class Ack(Body):
     seq_no: int
 
 
-@dataclass(frozen=True, slots=True)
-class Nack(Body):
+class Nack(Body, frozen=True):
     """I pinged for you and got no answer."""
 
     KIND: ClassVar = Kind.NACK
@@ -142,8 +139,7 @@ class Nack(Body):
     seq_no: int
 
 
-@dataclass(frozen=True, slots=True)
-class Suspect(Body):
+class Suspect(Body, frozen=True):
     """``source`` got no answer from ``node``."""
 
     KIND: ClassVar = Kind.SUSPECT
@@ -154,8 +150,7 @@ class Suspect(Body):
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dead(Body):
+class Dead(Body, frozen=True):
     """``source`` holds ``node`` for dead; of itself a node says so when it leaves."""
 
     KIND: ClassVar = Kind.DEAD
@@ -166,8 +161,7 @@ class Dead(Body):
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Alive(Body):
+class Alive(Body, frozen=True):
     """``node`` is there; only the node itself raises the incarnation."""
 
     KIND: ClassVar = Kind.ALIVE
@@ -188,8 +182,7 @@ class Alive(Body):
     versions: bytes = VERSIONS
 
 
-@dataclass(frozen=True, slots=True)
-class NodeState(Body):
+class NodeState(Body, frozen=True):
     """One node within a push/pull."""
 
     LAYOUT: ClassVar = {
@@ -211,8 +204,7 @@ class NodeState(Body):
     versions: bytes = VERSIONS
 
 
-@dataclass(frozen=True, slots=True)
-class PushPullHeader(Body):
+class PushPullHeader(Body, frozen=True):
     """What follows in a push/pull: so many node states, then so many bytes for Serf."""
 
     LAYOUT: ClassVar = {"Join": flag, "Nodes": count, "UserStateLen": count}
@@ -222,8 +214,7 @@ class PushPullHeader(Body):
     user_state_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class StreamError(Body):
+class StreamError(Body, frozen=True):
     """Why a stream is not answered."""
 
     KIND: ClassVar = Kind.ERROR
@@ -232,15 +223,13 @@ class StreamError(Body):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """A message of the layer above."""
 
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PushPull:
+class PushPull(Struct, frozen=True):
     """All that one side knows: sent first by who asks, then by who was asked."""
 
     join: bool

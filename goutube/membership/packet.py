@@ -9,8 +9,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final
+
+from msgspec import Struct
 
 from goutube.errors import WireFormatError
 from goutube.membership.dialect import Body, blob, u8
@@ -29,8 +30,7 @@ CRC_VERSION: Final = 5
 """Peers whose greatest protocol version is at least this read checksums."""
 
 
-@dataclass(frozen=True, slots=True)
-class Compressed(Body):
+class Compressed(Body, frozen=True):
     """The layer of compression."""
 
     LAYOUT: ClassVar = {"Algo": u8, "Buf": blob}
@@ -39,8 +39,7 @@ class Compressed(Body):
     buffer: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Seal:
+class Seal(Struct, frozen=True):
     """What all packets and streams of one cluster share.
 
     Attributes:

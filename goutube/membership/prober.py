@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from goutube.membership.context import Context
 from goutube.membership.effects import Endpoint
@@ -35,8 +36,7 @@ Dialler = Callable[[Endpoint, StreamMessage, int, DialAction], None]
 Sender = Callable[[Entry, bytes], None]
 
 
-@dataclass(slots=True)
-class _Probe:
+class _Probe(Struct):
     target: Entry
     endpoint: Endpoint
     incarnation: int
@@ -45,8 +45,7 @@ class _Probe:
     nacks: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Relayed:
+class _Relayed(Struct, frozen=True):
     seq_no: int
     requester: Endpoint
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
 
 from goutube.errors import InvalidArgumentError, WireFormatError
 from goutube.membership.broadcasts import Broadcasts
@@ -50,11 +51,10 @@ _KEY_CHANGES: Final = {
 }
 
 
-@dataclass(slots=True)
-class _Asked:
+class _Asked(Struct):
     """A query of ours that is under way."""
 
-    answers: dict[str, bytes] = field(default_factory=dict)
+    answers: dict[str, bytes] = {}
 
 
 class Queries:

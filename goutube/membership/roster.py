@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from goutube.errors import WireFormatError
 from goutube.membership.broadcasts import Broadcasts
@@ -25,8 +27,7 @@ INTENTS_MAX: Final = 4096
 _PRUNE_LEAVING_MS: Final = 6000
 
 
-@dataclass(frozen=True, slots=True)
-class _Early:
+class _Early(Struct, frozen=True):
     """An intent about a node that is not known yet."""
 
     intent: JoinIntent | LeaveIntent

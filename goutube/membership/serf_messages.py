@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Final, cast
+
+from msgspec import Struct
 
 from goutube.errors import WireFormatError
 from goutube.membership.dialect import (
@@ -45,8 +46,7 @@ class SerfKind(IntEnum):
     RELAY = 9
 
 
-@dataclass(frozen=True, slots=True)
-class LeaveIntent(Body):
+class LeaveIntent(Body, frozen=True):
     """``node`` is about to leave, or an operator takes it off the list."""
 
     KIND: ClassVar = SerfKind.LEAVE
@@ -57,8 +57,7 @@ class LeaveIntent(Body):
     prune: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class JoinIntent(Body):
+class JoinIntent(Body, frozen=True):
     """``node`` has come, at this time of the members' clock."""
 
     KIND: ClassVar = SerfKind.JOIN
@@ -68,8 +67,7 @@ class JoinIntent(Body):
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class UserEvent(Body):
+class UserEvent(Body, frozen=True):
     """Something an operator or program told the whole cluster."""
 
     KIND: ClassVar = SerfKind.USER_EVENT
@@ -81,8 +79,7 @@ class UserEvent(Body):
     payload: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class PastEvent(Body):
+class PastEvent(Body, frozen=True):
     """A user event within a push/pull."""
 
     LAYOUT: ClassVar = {"Name": text, "Payload": blob_or_none}
@@ -91,8 +88,7 @@ class PastEvent(Body):
     payload: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class PastEvents(Body):
+class PastEvents(Body, frozen=True):
     """The user events of one time."""
 
     LAYOUT: ClassVar = {"Events": list_of(PastEvent.from_value), "LTime": u64}
@@ -101,8 +97,7 @@ class PastEvents(Body):
     ltime: int
 
 
-@dataclass(frozen=True, slots=True)
-class SerfState(Body):
+class SerfState(Body, frozen=True):
     """What Serf adds to a push/pull; empty slots of the events are left out."""
 
     KIND: ClassVar = SerfKind.PUSH_PULL
@@ -123,8 +118,7 @@ class SerfState(Body):
     status_ltimes: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Query(Body):
+class Query(Body, frozen=True):
     """A question to the cluster, answered straight to ``addr:port``."""
 
     KIND: ClassVar = SerfKind.QUERY
@@ -157,8 +151,7 @@ class Query(Body):
     timeout_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class TagFilter(Body):
+class TagFilter(Body, frozen=True):
     """Only nodes whose tag matches a regular expression."""
 
     LAYOUT: ClassVar = {"Expr": text, "Tag": text}
@@ -167,8 +160,7 @@ class TagFilter(Body):
     tag: str
 
 
-@dataclass(frozen=True, slots=True)
-class QueryResponse(Body):
+class QueryResponse(Body, frozen=True):
     """An answer to a query, or with flag 1 the word that it came."""
 
     KIND: ClassVar = SerfKind.QUERY_RESPONSE
@@ -188,8 +180,7 @@ class QueryResponse(Body):
     payload: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class UdpAddress(Body):
+class UdpAddress(Body, frozen=True):
     """Where a relayed message goes."""
 
     LAYOUT: ClassVar = {"IP": address, "Port": u16, "Zone": text}
@@ -199,8 +190,7 @@ class UdpAddress(Body):
     zone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RelayHeader(Body):
+class RelayHeader(Body, frozen=True):
     """Whom a relayed message is for."""
 
     LAYOUT: ClassVar = {"DestAddr": UdpAddress.from_value, "DestName": text}
@@ -209,16 +199,14 @@ class RelayHeader(Body):
     target_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Relay:
+class Relay(Struct, frozen=True):
     """Pass ``inner``, a Serf message, on."""
 
     header: RelayHeader
     inner: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class MemberRecord(Body):
+class MemberRecord(Body, frozen=True):
     """What a node holds of a name, as the answer to a conflict tells it."""
 
     LAYOUT: ClassVar = {
@@ -248,8 +236,7 @@ class MemberRecord(Body):
     tags: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRequest(Body):
+class KeyRequest(Body, frozen=True):
     """The payload of the queries about gossip keys."""
 
     LAYOUT: ClassVar = {"Key": blob}
@@ -257,8 +244,7 @@ class KeyRequest(Body):
     key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class KeyResponse(Body):
+class KeyResponse(Body, frozen=True):
     """The answer to them; keys are in base64."""
 
     LAYOUT: ClassVar = {

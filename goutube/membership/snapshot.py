@@ -7,14 +7,14 @@ Lines of text as Serf writes them, and two of our own: ``failed`` members, who m
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import ip_address
+
+from msgspec import Struct
 
 from goutube.membership.effects import Endpoint, Member, Status
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """Members by name, the alive ones before the failed, and the clocks."""
 
     members: tuple[tuple[str, Endpoint], ...] = ()

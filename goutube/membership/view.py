@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from goutube.errors import WireFormatError
 from goutube.membership.broadcasts import Broadcasts
@@ -28,8 +29,7 @@ ENTRIES_MAX = 16_384
 _GONE = (State.DEAD, State.LEFT)
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct):
     """One node."""
 
     name: str

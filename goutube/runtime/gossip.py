@@ -12,9 +12,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from goutube.errors import WireFormatError
 from goutube.membership import (
@@ -60,8 +61,7 @@ _LEAVE_S: Final = 12.0
 _LONGEST_SLEEP_MS: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class GossipOptions:
+class GossipOptions(Struct, frozen=True):
     """How a node takes part.
 
     Attributes:
@@ -85,8 +85,7 @@ class GossipOptions:
     directory: Path | None = None
 
 
-@dataclass(slots=True)
-class GossipStats:
+class GossipStats(Struct):
     """What gossip has done in this process; plain counters."""
 
     packets_sent: int = 0

@@ -7,7 +7,6 @@ wire of Serf 0.9.4 and 0.10.2 and of memberlist 0.6.0.
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -51,8 +50,8 @@ def bytes_of(name):
 def said(value):
     """What our values are in the words of the vectors."""
     if isinstance(value, Body):
-        pairs = zip(value.LAYOUT, fields(value), strict=True)
-        return {key: said(getattr(value, field.name)) for key, field in pairs}
+        pairs = zip(value.LAYOUT, value.__struct_fields__, strict=True)
+        return {key: said(getattr(value, field)) for key, field in pairs}
     if isinstance(value, bytes):
         return {"hex": value.hex()}
     if isinstance(value, tuple):
