@@ -1,11 +1,11 @@
 # The verbs of a checkout; each is a line that a person could type. `./dev` makes .venv/ first.
 BIN := .venv/bin
-KERNELS := checksum disk framing hashing journal wire
+KERNELS := $(basename $(notdir $(wildcard goutube/_native/*.pyi)))
 SOURCES := goutube tests bench setup.py
 # Some tools start others by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup build debug format check stubs test crash slow sanitize fuzz proto wheel pages bench bare clean
+.PHONY: setup build debug format check stubs test crash slow sanitize fuzz proto wheel pages bench gate bare clean
 
 setup:      ## everything that a developer needs, in .venv/
 	./dev setup test lint proto build fuzz
@@ -39,6 +39,8 @@ fuzz:       ## coverage-guided, for GOUTUBE_FUZZ_SECONDS each; needs clang
 	$(BIN)/python -m pytest tests/fuzz -m fuzz
 bench:      ## timings; --benchmark-autosave keeps them
 	$(BIN)/python -m pytest bench --benchmark-enable --benchmark-only -p no:randomly
+gate:       ## instructions of the kernels against what is expected; needs valgrind
+	$(BIN)/python -m bench.instructions
 pages:      ## print ERRORS, CONFIGURATION and METRICS from the code
 	$(BIN)/python -m tests.house.pages
 proto:      ## the message classes, from goutube/api/proto

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -68,8 +69,12 @@ def agent(
     if check:
         _print_settings(loaded, as_json=as_json)
         return
+    gc.disable()
     from goutube.agent import run  # noqa: PLC0415 - --check need not load the server
 
+    # Modules live as long as the process: to look through them for garbage, now or ever, is idle.
+    gc.freeze()
+    gc.enable()
     context.exit(run(loaded))
 
 

@@ -131,7 +131,7 @@ def kill_again_and_again(folder, kills, seed, *settings, **options):
                     agent.launch()
                     pause.wait(chance.uniform(0, 1.5))
                     agent.end()
-                restarts.append(agent.start())
+                restarts.append((agent.start(), agent.recovery_ms / 1e3))
                 gate.pause()  # reading must not run after the writers for ever
                 checker.check()
                 gate.start()
@@ -149,7 +149,8 @@ def figures(kills, writers, restarts):
     return (
         f"{kills} kills: {total['acknowledged']} acknowledged, {total['unknown']} unknown, "
         f"{total['duplicate']} retries recognized, {total['bulk']} batches over 1 MiB; "
-        f"start median {median(restarts):.2f} s, longest {max(restarts):.2f} s"
+        f"start median {median(start for start, _ in restarts):.2f} s, longest {max(restarts)[0]:.2f} s, "
+        f"of which {max(restarts)[1]:.2f} s recovery"
     )
 
 
