@@ -37,8 +37,10 @@ sanitize:   ## the kernels' tests under AddressSanitizer and UBSan
 	.ci/sanitize
 fuzz:       ## coverage-guided, for GOUTUBE_FUZZ_SECONDS each; needs clang
 	$(BIN)/python -m pytest tests/fuzz -m fuzz
-bench:      ## timings; --benchmark-autosave keeps them
-	$(BIN)/python -m pytest bench --benchmark-enable --benchmark-only -p no:randomly
+bench:      ## timings, and the plots of them in docs/plots/; wants ./dev setup bench
+	$(BIN)/python -m pytest bench --benchmark-enable --benchmark-only --benchmark-json build/bench.json \
+	  -p no:randomly
+	$(BIN)/python -m bench.plots build/bench.json
 gate:       ## instructions of the kernels against what is expected; needs valgrind
 	$(BIN)/python -m bench.instructions
 pages:      ## print ERRORS, CONFIGURATION and METRICS from the code
