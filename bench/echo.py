@@ -53,15 +53,13 @@ async def _serve() -> None:
 @contextmanager
 def echo_server() -> Iterator[str]:
     """A bare server in a process of its own; its address."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "bench.echo"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert child.stdout is not None
-        yield child.stdout.readline().strip()
-    finally:
-        child.kill()
-        child.wait()
+    words = [sys.executable, "-m", "bench.echo"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            yield child.stdout.readline().strip()
+        finally:
+            child.kill()
 
 
 if __name__ == "__main__":

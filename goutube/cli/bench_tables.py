@@ -9,7 +9,14 @@ from typing import Final, Protocol
 from goutube.cli.output import print_fields, print_json
 from goutube.limits import MIB
 
-_PERCENTILES: Final = {"median": 0.5, "p90": 0.9, "p99": 0.99, "p99_9": 0.999, "max": 1.0}
+_PERCENTILES: Final = {
+    "min": 0.0,
+    "median": 0.5,
+    "p90": 0.9,
+    "p99": 0.99,
+    "p99_9": 0.999,
+    "max": 1.0,
+}
 
 
 class Run(Protocol):
