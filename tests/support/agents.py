@@ -23,12 +23,14 @@ class RestartedAgent:
         folder: the data directory.
         settings: further flags of ``goutube agent``.
         program: what Python runs in place of ``-m goutube``, with the same arguments.
+        environ: further variables of its environment.
     """
 
-    def __init__(self, folder, *settings, program=_GOUTUBE):
+    def __init__(self, folder, *settings, program=_GOUTUBE, environ=()):
         self._folder = folder
         self._settings = settings
         self._program = program
+        self._environ = dict(environ)
         self._port = "0"
         self.address = ""
         self.child = None
@@ -45,6 +47,7 @@ class RestartedAgent:
     def launch(self):
         """Start the process and do not wait for it to serve."""
         environ = {key: value for key, value in os.environ.items() if key[:8] != "GOUTUBE_"}
+        environ |= self._environ
         self.child = subprocess.Popen(
             [sys.executable, *self._program, "agent", "--data-dir", str(self._folder),
              "--rpc-port", self._port, "--bind-addr", "127.0.0.1:0", "--node-name", "n1",
@@ -102,12 +105,18 @@ class RestartedAgent:
 
 
 @contextmanager
-def restarted_agent(folder, *settings, program=_GOUTUBE):
+def restarted_agent(folder, *settings, **options):
     """An agent that serves, and is killed at the end."""
-    agent = RestartedAgent(folder, *settings, program=program)
+    with started(RestartedAgent(folder, *settings, **options)) as agent:
+        yield agent
+
+
+@contextmanager
+def started(agent):
+    """Start an agent; kill it at the end."""
     try:
         agent.start()
         yield agent
     finally:
-        if agent.child.poll() is None:
+        if agent.child is not None and agent.child.poll() is None:
             agent.end()

@@ -1,0 +1,62 @@
+"""Power cuts on real file systems under load: nothing acknowledged is lost, doubled or changed."""
+
+import faulthandler
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.abrupt_ends import SMALL, check_load, figures, kill_again_and_again
+from tests.support.loop_disk import LoopDisk, PoweredAgent, why_not
+from tests.support.pieces import BrokenPromiseError
+
+pytestmark = [pytest.mark.crash, pytest.mark.slow]
+
+CUTS = int(os.environ.get("GOUTUBE_POWER_CUTS", "30"))
+SEED = int(os.environ.get("GOUTUBE_POWER_CUT_SEED", "3"))
+FORGETFUL = (str(Path(__file__).with_name("forgetful_agent.py")),)
+EATMYDATA = "libeatmydata.so"
+
+
+@pytest.fixture
+def disk(tmp_path, request):
+    if reason := why_not(request.param):
+        pytest.skip(reason)
+    with LoopDisk(tmp_path, request.param) as mounted:
+        yield mounted
+
+
+@pytest.mark.timeout(60 + 20 * CUTS)
+@pytest.mark.parametrize("settings", [(), SMALL], ids=["default", "small"])
+@pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
+def test_power_cuts(disk, capsys, settings, request):
+    """Half of the cuts at the default sizes, half where files are small."""
+    faulthandler.cancel_dump_traceback_later()  # it may take minutes
+    cuts = CUTS // 2
+    print(f"repeat: GOUTUBE_POWER_CUTS={CUTS} GOUTUBE_POWER_CUT_SEED={SEED} "
+          "./dev test tests/crash/test_power.py -m crash")  # fmt: skip
+    writers, restarts = kill_again_and_again(PoweredAgent(disk, *settings), cuts, SEED)
+    with capsys.disabled():
+        name = request.node.callspec.id
+        print("\n" + figures(f"{name}: {cuts} power cuts", writers, restarts))
+    check_load(cuts, writers)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
+def test_an_agent_that_acknowledges_too_early_is_caught(disk):
+    """The test of the test: its acknowledgements come before the write."""
+    with pytest.raises(BrokenPromiseError):
+        kill_again_and_again(PoweredAgent(disk, program=FORGETFUL), 20, SEED)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
+def test_syncs_that_do_nothing_are_caught(disk):
+    """The test of the test: kill -9 does not show this one, for the page cache survives it."""
+    if shutil.which("eatmydata") is None:
+        pytest.skip("eatmydata is not installed")
+    agent = PoweredAgent(disk, environ={"LD_PRELOAD": EATMYDATA})
+    with pytest.raises((BrokenPromiseError, AssertionError)):
+        kill_again_and_again(agent, 20, SEED)
