@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import click
 
@@ -73,7 +73,7 @@ def bench() -> None:
     epilog=examples(
         "goutube bench produce",
         "goutube bench produce --records 100000 --size 1KiB --linger-ms 0",
-        "goutube bench produce load/a --seconds 60 --json",
+        "goutube bench produce load/a --seconds 60 --clients 4 --json",
     )
 )
 @_stream
@@ -88,32 +88,45 @@ def bench() -> None:
     metavar="MS",
     help="How long a record waits for others to share its batch.",
 )
+@click.option(
+    "--clients",
+    type=click.IntRange(min=1, max=100),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Producers that share the work, each on a thread and with a client of its own.",
+)
 @_keep
 @json_option
-@with_client
+@with_server
 def produce(  # noqa: PLR0913 - one parameter per option
-    client: Client,
     *,
+    server: tuple[str, ...],
+    timeout_s: float,
     stream: str | None,
     records: int | None,
     seconds: float | None,
     record_bytes: int,
     linger_ms: float,
+    clients: int,
     keep: bool,
     as_json: bool,
 ) -> None:
-    """Send records through one producer; records and bytes a second until all are durable.
+    """Send records through producers; records and bytes a second until all are durable.
 
     The latency is that of every 100th record, from its sending to its acknowledgement. [default:
     1000000 records]
     """
     run = Producing(_count(records, seconds), seconds, record_bytes, linger_ms)
-    with _stream_for(client, stream, keep=keep) as name, _report(name, as_json=as_json) as report:
+    with ExitStack() as ends:
+        made = [ends.enter_context(connect(*server, timeout_s=timeout_s)) for _ in range(clients)]
+        name = ends.enter_context(_stream_for(made[0], stream, keep=keep))
+        report = ends.enter_context(_report(name, as_json=as_json))
         report.run = run
         with progress_bar(name, run.total_bytes, wanted=True) as advance:
-            run.run(client, name, advance)
+            run.run(made, name, advance)
         if stream is None:
-            run.check(client.stat(name))
+            run.check(made[0].stat(name))
 
 
 @bench.command(
@@ -152,7 +165,7 @@ def consume(
     run = Consuming(records, by)
     with _stream_for(client, stream, keep=keep) as name:
         if stream is None:
-            Producing(_count(records, None), None, record_bytes, linger_ms=5.0).run(client, name)
+            Producing(_count(records, None), None, record_bytes, linger_ms=5.0).run([client], name)
         info = client.stat(name)
         with _report(name, as_json=as_json) as report:
             report.run = run

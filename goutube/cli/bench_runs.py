@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import AsyncExitStack, suppress
 from functools import partial
+from threading import Event
 from typing import Final
 
 from goutube.aio import AsyncClient
@@ -19,6 +22,7 @@ from goutube.errors import GoutubeError, InvariantError, StreamNotFoundError
 from goutube.model import StreamInfo
 
 _SAMPLE_EVERY: Final = 100
+_SHOW_EVERY_S: Final = 0.1
 _UNDER_WAY_MAX: Final = 10_000
 _STEP_RECORDS: Final = 1024
 
@@ -28,13 +32,13 @@ def _ignore(byte_count: int) -> None:
 
 
 class Producing:
-    """Records through one producer.
+    """Records through producers, one for each client, each on a thread of its own.
 
     Args:
-        count: how many; None: until ``seconds`` have passed.
+        count: how many records in all; None: until ``seconds`` have passed.
         seconds: how long at the most.
         record_bytes: length of each.
-        linger_ms: the producer's.
+        linger_ms: the producers'.
     """
 
     name = "produce"
@@ -46,42 +50,41 @@ class Producing:
         self._limit_s = seconds
         self._record = os.urandom(record_bytes)
         self._linger_ms = linger_ms
-        self._sent = 0
+        self._senders: list[_Sender] = []
         self._seconds = 0.0
-        self._latencies: list[float] = []
 
     @property
     def total_bytes(self) -> int | None:
         """How much there is to send, where that is known."""
         return None if self._count is None else self._count * len(self._record)
 
-    def run(self, client: Client, stream: str, advance: Advance = _ignore) -> None:
+    def run(self, clients: Sequence[Client], stream: str, advance: Advance = _ignore) -> None:
         """Send; return when all is durable. Ctrl-C ends the sending, and waits for what was sent.
 
         Raises:
             GoutubeError: a record was refused or given up.
         """
-        interrupted = False
+        stop = Event()
         began = time.perf_counter()
-        with client.producer(
-            stream, linger_ms=self._linger_ms, timeout_s=DATA_TIMEOUT_S
-        ) as producer:
+        until = math.inf if self._limit_s is None else began + self._limit_s
+        self._senders = [
+            _Sender(self._record, share, until, stop) for share in self._shares(len(clients))
+        ]
+        interrupted = False
+        with ThreadPoolExecutor(len(clients)) as threads:
+            running = [
+                threads.submit(sender.run, client, stream, self._linger_ms)
+                for sender, client in zip(self._senders, clients, strict=True)
+            ]
             try:
-                while not self._enough(began):
-                    sent_at = time.perf_counter()
-                    handle = producer.send(self._record)
-                    handle.add_done_callback(partial(self._told, sent_at))
-                    self._sent += 1
-                    more = _SAMPLE_EVERY - 1
-                    if self._count is not None:
-                        more = min(more, self._count - self._sent)
-                    for _ in range(more):
-                        producer.send(self._record)
-                        self._sent += 1
-                    advance((more + 1) * len(self._record))
+                self._watch(running, advance)
             except KeyboardInterrupt:
                 interrupted = True
+            finally:
+                stop.set()
         self._seconds = time.perf_counter() - began
+        for done in running:
+            done.result()
         if interrupted:
             raise KeyboardInterrupt
 
@@ -96,15 +99,61 @@ class Producing:
     def figures(self) -> dict[str, object]:
         """Rates, and how long every 100th record took."""
         found = rates(self._sent, self._sent * len(self._record), self._seconds)
-        return {**found, "latency_ms": percentiles(self._latencies)}
+        latencies = [seconds for sender in self._senders for seconds in sender.latencies]
+        return {"clients": len(self._senders), **found, "latency_ms": percentiles(latencies)}
 
-    def _enough(self, began: float) -> bool:
-        if self._count is not None and self._sent >= self._count:
-            return True
-        return self._limit_s is not None and time.perf_counter() - began >= self._limit_s
+    @property
+    def _sent(self) -> int:
+        return sum(sender.sent for sender in self._senders)
+
+    def _shares(self, clients: int) -> list[int | None]:
+        if self._count is None:
+            return [None] * clients
+        each, more = divmod(self._count, clients)
+        return [each + (number < more) for number in range(clients)]
+
+    def _watch(self, running: Sequence[Future[None]], advance: Advance) -> None:
+        """Show progress until all have ended, or one has failed."""
+        shown = 0
+        waiting: set[Future[None]] = set(running)
+        while waiting:
+            done, waiting = wait(waiting, _SHOW_EVERY_S, FIRST_EXCEPTION)
+            advance(self._sent * len(self._record) - shown)
+            shown = self._sent * len(self._record)
+            if any(future.exception() for future in done):
+                return
+
+
+class _Sender:
+    """What one producer sends, until it has sent enough, it is late, or it is told to stop."""
+
+    def __init__(self, record: bytes, count: int | None, until: float, stop: Event) -> None:
+        self._record = record
+        self._count = count
+        self._until = until
+        self._stop = stop
+        self.sent = 0
+        self.latencies: list[float] = []
+
+    def run(self, client: Client, stream: str, linger_ms: float) -> None:
+        """Send; return when all of it is durable."""
+        with client.producer(stream, linger_ms=linger_ms, timeout_s=DATA_TIMEOUT_S) as producer:
+            while step := self._next_step():
+                sent_at = time.perf_counter()
+                handle = producer.send(self._record)
+                handle.add_done_callback(partial(self._told, sent_at))
+                for _ in range(step - 1):
+                    producer.send(self._record)
+                self.sent += step
+
+    def _next_step(self) -> int:
+        """How many records to send before looking up again; 0 at the end."""
+        if self._stop.is_set() or time.perf_counter() >= self._until:
+            return 0
+        return _SAMPLE_EVERY if self._count is None else min(_SAMPLE_EVERY, self._count - self.sent)
 
     def _told(self, sent_at: float, _handle: object) -> None:
-        self._latencies.append(time.perf_counter() - sent_at)
+        self.latencies.append(time.perf_counter() - sent_at)
 
 
 class Consuming:

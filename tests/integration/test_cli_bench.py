@@ -66,6 +66,30 @@ def test_produce_ends_when_its_time_is_over(measured, client):
     assert told["records"] % 100 == 0
 
 
+def test_clients_share_the_records(measured, client):
+    status, told = measured(
+        "produce", "load/shared", "--records", "1003", "--clients", "3", "--size", "10"
+    )
+    info = client.stat("load/shared")
+    assert (status, told["clients"]) == (0, 3)
+    assert (info.record_count, info.end_offset) == (told["records"], told["bytes"]) == (1003, 10030)
+    status, told = measured("produce", "--records", "2", "--clients", "3")
+    assert (status, told["records"]) == (0, 2)
+    client.delete("load/shared")
+
+
+def test_one_failed_client_ends_all(client, address):
+    """The others have no end of their own: they are told to stop."""
+
+    class Broken:
+        def producer(self, *_, **__):
+            raise StreamSealedError("broken")
+
+    with goutube.connect(address) as other, pytest.raises(StreamSealedError, match="broken"):
+        Producing(None, 60.0, 10, 0.0).run([client, Broken(), other], "load/broken")
+    client.delete("load/broken")
+
+
 @pytest.mark.parametrize("by", ["records", "batches", "chunks"])
 def test_consume_reads_all_that_was_made(measured, client, by):
     status, told = measured("consume", "--records", "3000", "--size", "7", "--by", by)
@@ -129,13 +153,13 @@ def test_what_an_append_meets_is_raised(client, address, capsys):
         assert "sealed at 1" in told.err
         assert (told.out, told.err.count("\n")) == ("", 1)
     with pytest.raises(StreamSealedError):
-        Producing(1, None, 1, 0.0).run(client, "load/sealed")
+        Producing(1, None, 1, 0.0).run([client], "load/sealed")
     client.delete("load/sealed")
 
 
 def test_a_lost_record_is_not_overlooked(client):
     run = Producing(100, None, 5, 0.0)
-    run.run(client, "load/less")
+    run.run([client], "load/less")
     run.check(client.stat("load/less"))
     client.append("load/less", b"somebody else's")
     with pytest.raises(
@@ -168,7 +192,7 @@ def test_a_table_for_people(address, capsys):
     )
     lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert (lines["records"].strip(), lines["bytes"].strip()) == ("2,000", "2,048,000")
-    assert {"stream", "seconds", "records/s", "MiB/s", "latency"} == lines.keys() - {
+    assert {"stream", "clients", "seconds", "records/s", "MiB/s", "latency"} == lines.keys() - {
         "records",
         "bytes",
     }
