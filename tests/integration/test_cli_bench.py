@@ -145,6 +145,31 @@ def test_an_open_loop_counts_from_when_an_append_was_due():
     assert figures["latency_ms"]["median"] > 50  # 20 of them were due 100 ms before the stall's end
 
 
+def test_a_timer_that_rings_early_makes_no_append_quicker(monkeypatch):
+    """Sent before it was due, an append counts from when it was sent."""
+
+    class Slow:
+        async def __aenter__(self):
+            return self
+
+        async def __aexit__(self, *_):
+            return None
+
+        async def stat(self, _stream):
+            return None
+
+        async def append(self, _stream, _record, *, timeout_s):
+            until = time.perf_counter() + 0.001
+            while time.perf_counter() < until:
+                pass
+
+    sleep = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda wait: sleep(wait / 2))
+    run = Waiting(0.2, 10, 100.0, 1)
+    asyncio.run(run.run(Slow, "a"))
+    assert run.figures()["latency_ms"]["min"] >= 1
+
+
 def test_what_an_append_meets_is_raised(client, address, capsys):
     client.append("load/sealed", b"x", seal=True)
     for words in (["latency"], ["latency", "--rate", "100"], ["produce"]):
