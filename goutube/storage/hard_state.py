@@ -45,6 +45,9 @@ def write_hard_state(disk: Disk, directory: str, state: HardState) -> None:
     """Make a hard state durable in the slot that does not hold the present one."""
     path = hard_state_path(directory)
     fresh = not disk.exists(path)
+    if fresh:  # the shard's first segment, made by another job, may not be there yet
+        disk.make_directory("shards")
+        disk.make_directory(directory)
     file = disk.open(path, create=fresh)
     try:
         slots = [] if fresh else _read_slots(file.read(0, 2 * SLOT_BYTES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from dataclasses import dataclass, field
 
@@ -109,6 +110,7 @@ class MemoryDisk:
         if create:
             if path in self.names:
                 raise FileExistsError(path)
+            self._look_for_parent(path)
             self.step(f"create {path}")
             self.names[path] = Inode()
         elif path not in self.names:
@@ -128,7 +130,13 @@ class MemoryDisk:
         return sorted(found - {""})
 
     def make_directory(self, path):
+        self._look_for_parent(path)
         self.directories.add(path)
+
+    def _look_for_parent(self, path):
+        parent = path.rpartition("/")[0]
+        if parent not in self.directories:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", parent)
 
     def rename(self, source, target):
         self.step(f"rename {source} {target}")

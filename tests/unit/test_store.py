@@ -91,6 +91,25 @@ def test_the_ring_wraps_many_times_and_checkpoints_free_it():
     assert {info.name: read_all(again, info.name) for info in streams(again)} == before
 
 
+def test_a_checkpoint_ends_while_a_shard_is_being_made():
+    """The shard's term is stored though the job that makes its directory has not begun."""
+    world = World()
+    world.call(append("a", b"x"))
+    world.clock.now_ms += world.options.storage.checkpoint_ms
+    world.round()
+    assert [type(job) for job in world.pending] == [SyncFile]
+    tokens = [world.submit(append(f"s{number}", b"y")) for number in range(20)]
+    world.round()
+    world.run_one()
+    world.round()
+    world.run_one(-1)  # the checkpoint's last job, before those that make files
+    assert [info.name for info in streams(world.restart())] == ["a"]
+    world.settle()
+    assert [world.replies[token].error for token in tokens] == [None] * 20
+    assert world.node.store.stats.checkpoints == 1
+    assert len(streams(world.restart())) == 21
+
+
 def streams(world: World):
     return world.call(ListStreams("", "", 1000)).streams
 
