@@ -153,6 +153,14 @@ class Node:
 
     # What comes out
 
+    @property
+    def can_wait(self) -> bool:
+        """Whether a round may be left out when nothing but commands has come since the last one.
+
+        What they are about waits for the journal group under way, whose end brings a round.
+        """
+        return not self._replies and self.store.can_wait
+
     def ready(self) -> Ready:
         """The jobs to start and the replies to give; called once a round."""
         for log in self.store.take_advanced():

@@ -70,6 +70,7 @@ class Driver:
         self._waiting: dict[int, _Waiting] = {}
         self._last_token = 0
         self._turn_due = False
+        self._something_ended = False
         self._turned: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
@@ -119,7 +120,7 @@ class Driver:
             return await future
         except asyncio.CancelledError:
             if type(command) is Read and self._waiting.pop(token, None) is not None:
-                self._wake()
+                self._wake_for_end()
                 self._guard(self._node.cancel, token)
             raise
 
@@ -175,7 +176,7 @@ class Driver:
         await self._until(lambda: not self._waiting)
         if self.healthy:
             self._guard(self._node.drain)
-            self._wake()
+            self._wake_for_end()
             await self._until(lambda: self._node.drained or not self.healthy)
         if self._timer is not None:
             self._timer.cancel()
@@ -191,6 +192,11 @@ class Driver:
         if self._reads_refused and type(command) is Read and command.wait:
             raise ShuttingDownError(_STOPPING)
 
+    def _wake_for_end(self) -> None:
+        """Begin a batch of events that the node must see even while a journal group is written."""
+        self._something_ended = True
+        self._wake()
+
     def _wake(self) -> None:
         """Begin a batch of events: a fresh clock first, the turn after this pass of the loop."""
         if self._turn_due or self._failed:
@@ -203,7 +209,9 @@ class Driver:
     def _turn(self) -> None:
         self._turn_due = False
         if not self._failed and not self._stopped:
-            self._guard(self._work)
+            ended, self._something_ended = self._something_ended, False
+            if ended or not self._node.can_wait:
+                self._guard(self._work)
         if self._turned is not None and not self._turned.done():
             self._turned.set_result(None)
 
@@ -221,7 +229,7 @@ class Driver:
             for outcome in ended:
                 self._node.completed(outcome)
         else:
-            self._wake()
+            self._wake_for_end()
         if self._known_healthy and not self._node.healthy:
             self._known_healthy = False
             self._supervisor.node_unhealthy()
@@ -241,7 +249,7 @@ class Driver:
             future.set_exception(reply.error)
 
     def _jobs_ended(self, outcomes: list[Outcome]) -> None:
-        self._wake()
+        self._wake_for_end()
         for outcome in outcomes:
             self._guard(self._node.completed, outcome)
 
@@ -257,7 +265,7 @@ class Driver:
 
     def _timer_fired(self) -> None:
         self._timer = None
-        self._wake()
+        self._wake_for_end()
 
     def _guard(self, function: Callable[..., None], *arguments: object) -> None:
         """Call into the node; what it must never raise ends it."""

@@ -77,6 +77,7 @@ class Store:
         self._unsynced: dict[int, ShardLog] = {}
         self.group_running = False
         """Whether a journal group is being written."""
+        self._bulk_due = False
         self._advanced: dict[int, ShardLog] = {}
         self._sealed: list[tuple[ShardLog, Segment]] = []
         self.on_group: list[Callable[[], None]] = []
@@ -104,6 +105,11 @@ class Store:
                 self._write_segment(log)
         jobs, self._jobs = self._jobs, []
         return jobs
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether nothing must start before the journal group under way has ended."""
+        return self.group_running and not self._jobs and not self._bulk_due
 
     def take_advanced(self) -> Iterable[ShardLog]:
         """The logs whose commit index may have moved since the last call."""
@@ -137,6 +143,8 @@ class Store:
     def staged(self, log: ShardLog) -> None:
         """Note that something was staged in a log."""
         self._staged[log.shard] = log
+        if log.staged_bytes > self.config.bulk_bytes:
+            self._bulk_due = True
 
     def resume(self, log: ShardLog) -> None:
         """Go on with what the last life of the process left to do for a log: sync and seal."""
@@ -145,6 +153,9 @@ class Store:
 
     def _route_bulk(self) -> None:
         """Send what is too much for the journal straight to its segment."""
+        if not self._bulk_due:
+            return
+        self._bulk_due = False
         for log in [
             log for log in self._staged.values() if log.staged_bytes > self.config.bulk_bytes
         ]:

@@ -55,6 +55,8 @@ class FakeNode:
     def advance(self, wall_ms, monotonic_ms):
         self._note("advance")
 
+    can_wait = False
+
     def ready(self):
         self._note("ready")
         ready, self.next = self.next, FakeReady()
@@ -171,6 +173,23 @@ async def test_commands_of_one_pass_share_one_clock_reading_and_one_turn(world):
     assert [tasks[0].result(), tasks[2].result()] == ["a", "c"]
     assert isinstance(tasks[1].exception(), StreamNotFoundError)
     assert driver.inflight_bytes == driver.calls_waiting == 0
+
+
+@driven
+async def test_what_can_wait_for_the_journal_costs_no_turn(world):
+    """An ended job, the time and a cancelled read are seen all the same."""
+    driver = await world.start()
+    world.node.can_wait = True
+    call = asyncio.create_task(driver.call(append()))
+    reading = asyncio.create_task(driver.call(read()))
+    await settle()
+    assert world.node.names() == ["advance", "submit", "submit"]
+    reading.cancel()
+    await settle()
+    assert world.node.names()[3:] == ["advance", "cancel", "ready"]
+    await world.answer(Reply(1, "done"))
+    assert world.node.names()[6:] == ["advance", "ready"]
+    assert await call == "done"
 
 
 @driven
