@@ -282,8 +282,12 @@ class Waiting:
                     await self._closed_loop(clients, stream, began)
                 else:
                     await self._open_loop(clients[0], stream, began, self._rate)
-            except* GoutubeError as errors:
-                raise _first_of(errors) from None
+            except ExceptionGroup as group:
+                # Not except*: some releases of Python 3.11 wrap what is raised there once more.
+                refusals, others = group.split(GoutubeError)
+                if refusals is None or others is not None:
+                    raise
+                raise _first_of(refusals) from None
             finally:
                 self._seconds = time.perf_counter() - began
 
@@ -327,9 +331,9 @@ class Waiting:
         self._latencies.append(time.perf_counter() - since)
 
 
-def _first_of(errors: BaseExceptionGroup[GoutubeError]) -> GoutubeError:
+def _first_of(errors: ExceptionGroup[GoutubeError]) -> GoutubeError:
     first = errors.exceptions[0]
-    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first
+    return _first_of(first) if isinstance(first, ExceptionGroup) else first
 
 
 def _compare(what: str, count: int, info: StreamInfo) -> None:
