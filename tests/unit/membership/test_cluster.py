@@ -149,7 +149,7 @@ def test_a_healed_partition_becomes_one_cluster():
     assert nodes[0].statuses()["n4"] == Status.FAILED
     assert nodes[4].statuses()["n0"] == Status.FAILED
     world.cut = lambda source, target: False
-    assert world.run_until(lambda: world.agree(nodes), 60) < 60
+    assert world.run_until(lambda: world.agree(nodes), 60) <= 30
 
 
 def test_tags_change_everywhere():
