@@ -19,6 +19,7 @@ from tests.support.gossiping import free_port, wait_until
 
 pytestmark = pytest.mark.net
 KILLS = int(os.environ.get("GOUTUBE_GOSSIP_KILLS", "10"))
+IDLE_S = 20
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
@@ -155,6 +156,21 @@ def test_a_taken_gossip_port_ends_the_start_where_it_was_set(start, tmp_path):
     assert second.agent.child.wait(20) == 1
     second.agent._reader.join()
     assert "bind_addr = " in second.log()
+
+
+@pytest.mark.cluster
+def test_nine_idle_agents_hardly_use_the_processor(start):
+    """Under 1 % of a core each, and that is all of the agent, not gossip alone."""
+    first = start("n1")
+    nodes = [first, *(start(f"n{number}", seeds=[first]) for number in range(2, 10))]
+    wait_until(lambda: all(len(node.alive()) == 9 for node in nodes), 10)
+    time.sleep(2)  # what follows a start is over
+    used = [-node.agent.cpu_seconds() for node in nodes]
+    time.sleep(IDLE_S)
+    used = [before + node.agent.cpu_seconds() for before, node in zip(used, nodes, strict=True)]
+    shares = [seconds / IDLE_S for seconds in used]
+    print("idle agents used", " ".join(f"{share:.2%}" for share in sorted(shares)), "of a core")
+    assert statistics.mean(shares) < 0.01
 
 
 @pytest.mark.cluster

@@ -18,7 +18,7 @@ from goutube.membership import Change, MemberChanged
 from goutube.runtime import gossip_sockets
 from tests.support.gossiping import gossiping, wait_until
 
-pytestmark = [pytest.mark.net, pytest.mark.slow]
+pytestmark = [pytest.mark.net, pytest.mark.cluster]
 PACKETS = int(os.environ.get("GOUTUBE_FLOOD_PACKETS", "100000"))
 VECTORS = [
     bytes.fromhex(vector["hex"])
