@@ -94,8 +94,16 @@ def test_two_agents_list_each_other(start):
     ] * 2
     text = subprocess.check_output(command, text=True)
     assert text.splitlines()[0].split("\t")[:3] == ["n1", "alive", "shard"]
-    assert second.agent.end(signal.SIGTERM) == 0
-    wait_until(lambda: first.statuses()["n2"] == "left", 5)
+    with subprocess.Popen([*command, "--watch"], stdout=subprocess.PIPE, text=True) as watch:
+        try:
+            assert [watch.stdout.readline().split("\t")[0] for _ in "12"] == ["n1", "n2"]
+            assert second.agent.end(signal.SIGTERM) == 0
+            wait_until(lambda: first.statuses()["n2"] == "left", 5)
+            while (seen := watch.stdout.readline().split("\t")[:2]) == ["n2", "leaving"]:
+                pass
+            assert seen == ["n2", "left"]
+        finally:
+            watch.kill()
 
 
 def test_a_second_live_node_of_a_name_ends_and_says_where_the_holder_is(start, tmp_path):
