@@ -184,4 +184,16 @@ static struct gt_job *gt_pool_drain(struct gt_pool *pool) {
     return done;
 }
 
+/* Put back the rest of what was drained, to be drained again first. */
+static void gt_pool_give_back(struct gt_pool *pool, struct gt_job *jobs) {
+    struct gt_job *last = jobs;
+    while (last->next) last = last->next;
+    pthread_mutex_lock(&pool->lock);
+    last->next = pool->done;
+    if (!pool->done) pool->done_last = last;
+    pool->done = jobs;
+    if (pool->wake_fd >= 0) eventfd_write(pool->wake_fd, 1);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 #endif

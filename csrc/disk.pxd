@@ -49,4 +49,5 @@ cdef extern from "disk.h" nogil:
     int gt_pool_start(gt_pool *pool, size_t threads) noexcept
     void gt_pool_submit(gt_pool *pool, gt_job *job) noexcept
     gt_job *gt_pool_drain(gt_pool *pool) noexcept
+    void gt_pool_give_back(gt_pool *pool, gt_job *jobs) noexcept
     void gt_pool_stop(gt_pool *pool) noexcept

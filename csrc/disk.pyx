@@ -5,6 +5,7 @@ import os
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, PyObject
+from libc.errno cimport ENOMEM
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -12,8 +13,8 @@ from libc.string cimport memset
 from csrc.crc32c cimport gt_crc32c_init
 from csrc.disk cimport (
     GT_JOB_GROUP, GT_JOB_READ, GT_JOB_SYNC, GT_JOB_WRITE, GT_THREADS_MAX, gt_job, gt_job_kind,
-    gt_pool, gt_pool_drain, gt_pool_start, gt_pool_stop, gt_pool_submit, gt_read_args, gt_read_out,
-    gt_read_run, gt_source, iovec)
+    gt_pool, gt_pool_drain, gt_pool_give_back, gt_pool_start, gt_pool_stop, gt_pool_submit,
+    gt_read_args, gt_read_out, gt_read_run, gt_source, iovec)
 from csrc.layout cimport GT_GROUP_HEAD_BYTES
 
 cdef extern from "Python.h":
@@ -35,7 +36,7 @@ cdef class ReadRun:
 
 
 cdef ReadRun _run_of(gt_read_out *out, PyObject **data):
-    """What a read found, as an object; takes over ``data`` and what the read has grown."""
+    """What a read found; it shares ``data``, which is NULL where it could not be made shorter."""
     cdef ReadRun run = ReadRun.__new__(ReadRun)
     run.verdict = out.verdict
     run.error_number = out.error
@@ -45,17 +46,10 @@ cdef ReadRun _run_of(gt_read_out *out, PyObject **data):
     run.next_offset = out.next_offset
     run.ordinal = out.ordinal
     run.checksum = out.checksum
-    try:
-        _PyBytes_Resize(data, out.data_bytes)
-        run.data = <bytes>data[0]
-        run.lengths = PyBytes_FromStringAndSize(<char *>out.lengths, 4 * out.record_count)
-        run.timestamps = PyBytes_FromStringAndSize(<char *>out.stamps, 8 * out.record_count)
-    finally:
-        Py_XDECREF(data[0])
-        data[0] = NULL
-        free(out.lengths)
-        free(out.stamps)
-        out.lengths = out.stamps = NULL
+    run.lengths = PyBytes_FromStringAndSize(<char *>out.lengths, 4 * out.record_count)
+    run.timestamps = PyBytes_FromStringAndSize(<char *>out.stamps, 8 * out.record_count)
+    _PyBytes_Resize(data, out.data_bytes)
+    run.data = <bytes>data[0]
     return run
 
 
@@ -85,7 +79,12 @@ cdef ReadRun _read(gt_source *source, gt_read_args *a):
     out.data = <uint8_t *>start_of(data)
     with nogil:
         gt_read_run(source, a, &out)
-    return _run_of(&out, &data)
+    try:
+        return _run_of(&out, &data)
+    finally:
+        Py_XDECREF(data)
+        free(out.lengths)
+        free(out.stamps)
 
 
 def read_run(
@@ -124,6 +123,7 @@ cdef class _Owner:
     cdef Py_buffer *views
     cdef size_t count
     cdef PyObject *data
+    cdef ReadRun run
 
     def __dealloc__(self):
         cdef size_t i
@@ -145,17 +145,26 @@ cdef class _Owner:
         return 0
 
 
-cdef void _free(gt_job *job) noexcept:
-    """Free a list of jobs and what they work on."""
-    cdef gt_job *after
-    while job != NULL:
-        after = job.next
-        free(job.out.lengths)
-        free(job.out.stamps)
-        free(job.parts)
-        Py_DECREF(<_Owner>job.owner)
-        free(job)
-        job = after
+cdef tuple _outcome(gt_job *job):
+    """How a job ended; where there is no memory to say so, ask again."""
+    cdef _Owner owner = <_Owner>job.owner
+    if job.kind != GT_JOB_READ:
+        return job.ticket, job.error, None
+    if owner.run is None and owner.data != NULL:
+        owner.run = _run_of(&job.out, &owner.data)
+    # Bytes that are gone for want of memory are an error of the reading.
+    return job.ticket, job.error if owner.run is not None else ENOMEM, owner.run
+
+
+cdef gt_job *_freed(gt_job *job) noexcept:
+    """Free a job and what it works on; the one behind it."""
+    cdef gt_job *after = job.next
+    free(job.out.lengths)
+    free(job.out.stamps)
+    free(job.parts)
+    Py_DECREF(<_Owner>job.owner)
+    free(job)
+    return after
 
 
 cdef class DiskThreads:
@@ -164,6 +173,7 @@ cdef class DiskThreads:
     # What jobs work on is held by the jobs alone, out of the garbage collector's reach: it may
     # clear the members of a dead object while a thread still writes what they hold.
     cdef gt_pool pool
+    cdef list told
     cdef bint open
     cdef uint64_t groups
     cdef double group_seconds, group_longest
@@ -171,6 +181,7 @@ cdef class DiskThreads:
     def __cinit__(self, size_t threads):
         if not 1 <= threads <= GT_THREADS_MAX:
             raise ValueError(f"1 to {GT_THREADS_MAX} threads, not {threads}")
+        self.told = []
         cdef int error = gt_pool_start(&self.pool, threads)
         if error:
             raise OSError(error, os.strerror(error))
@@ -179,7 +190,9 @@ cdef class DiskThreads:
     def __dealloc__(self):
         if self.open:
             gt_pool_stop(&self.pool)
-        _free(gt_pool_drain(&self.pool))
+        cdef gt_job *job = gt_pool_drain(&self.pool)
+        while job != NULL:
+            job = _freed(job)
 
     def fileno(self):
         """The eventfd that becomes readable when jobs have ended."""
@@ -213,7 +226,7 @@ cdef class DiskThreads:
         cdef gt_job *job = self._job(ticket, kind, fd, owner)
         job.parts = <iovec *>calloc(owner.count + 1, sizeof(iovec))
         if job.parts == NULL:
-            _free(job)
+            _freed(job)
             raise MemoryError
         for i in range(owner.count):
             job.parts[i].iov_base = owner.views[i].buf
@@ -256,23 +269,21 @@ cdef class DiskThreads:
 
     def completed(self):
         """Jobs that have ended since the last call: (ticket, errno or 0, what was read)."""
-        cdef gt_job *first = gt_pool_drain(&self.pool)
-        cdef gt_job *job = first
-        cdef list ended = []
+        cdef list told, fresh = []
+        cdef gt_job *job = gt_pool_drain(&self.pool)
         try:
             while job != NULL:
-                run = None
-                if job.kind == GT_JOB_READ:
-                    run = _run_of(&job.out, &(<_Owner>job.owner).data)
-                elif job.kind == GT_JOB_GROUP:
+                self.told.append(_outcome(job))
+                if job.kind == GT_JOB_GROUP:
                     self.groups += 1
                     self.group_seconds += job.seconds
                     self.group_longest = max(self.group_longest, job.seconds)
-                ended.append((job.ticket, job.error, run))
-                job = job.next
+                job = _freed(job)
         finally:
-            _free(first)
-        return ended
+            if job != NULL:
+                gt_pool_give_back(&self.pool, job)
+        told, self.told = self.told, fresh
+        return told
 
     def seconds(self):
         """Groups written, and the total and the longest seconds that their write and sync took."""

@@ -3,14 +3,15 @@
 from cpython.buffer cimport PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from csrc.buffer cimport take_buffer
 from csrc.crc32c cimport gt_crc32c, gt_crc32c_init
 from csrc.entry cimport (
-    gt_entry, gt_entry_encode, gt_entry_judge, gt_step, gt_walk, gt_walk_run)
+    gt_entry, gt_entry_encode, gt_entry_judge, gt_step, gt_walk, gt_walk_judge, gt_walk_run)
 from csrc.layout cimport (
-    GT_CONTROL_BYTES_MAX, GT_END, GT_ENTRY_ALIGN, GT_ENTRY_HEADER_BYTES, GT_ENTRY_MAGIC,
-    GT_NOGIL_BYTES, GT_OK, gt_load32, gt_load64, gt_round_up)
+    GT_BAD_HEADER, GT_CONTROL_BYTES_MAX, GT_END, GT_ENTRY_ALIGN, GT_ENTRY_HEADER_BYTES,
+    GT_ENTRY_MAGIC, GT_NOGIL_BYTES, GT_OK, GT_TORN, gt_load32, gt_load64, gt_round_up)
 
 gt_crc32c_init()
 
@@ -162,3 +163,57 @@ def find_entry(
                 break
             at += GT_ENTRY_ALIGN
     return found
+
+
+cdef class EntryPick:
+    """The entries that were picked out of a run of bytes."""
+
+    cdef readonly bytes entries, indexes
+    cdef readonly int verdict
+    cdef readonly uint64_t position
+
+
+def pick_entries(
+        const uint8_t[::1] buffer not None, uint64_t base, uint32_t salt,
+        const uint32_t[::1] positions not None, const uint32_t[::1] entry_bytes not None):
+    """Verify the entries that stand at some positions, and join their bytes."""
+    cdef size_t count = positions.shape[0], size = buffer.shape[0], total = 0, i, at
+    if <size_t>entry_bytes.shape[0] != count:
+        raise ValueError(f"{count} positions, but {entry_bytes.shape[0]} lengths")
+    for i in range(count):
+        total += entry_bytes[i]
+    if total > size:
+        raise ValueError(f"the entries have {total} bytes, the buffer {size}")
+    cdef EntryPick pick = EntryPick.__new__(EntryPick)
+    pick.entries = PyBytes_FromStringAndSize(NULL, total)
+    pick.indexes = PyBytes_FromStringAndSize(NULL, 8 * count)
+    pick.verdict = GT_OK
+    pick.position = base
+    cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(pick.entries)
+    cdef uint8_t *indexes = <uint8_t *>PyBytes_AS_STRING(pick.indexes)
+    cdef const uint8_t *start = &buffer[0] if size else NULL
+    cdef gt_walk walk
+    cdef gt_step step
+    cdef int verdict = GT_OK
+    walk.end = start + size
+    walk.salt = salt
+    walk.term = walk.check_from = 0
+    with nogil:
+        for i in range(count):
+            at = positions[i] - base
+            pick.position = positions[i]
+            if positions[i] < base or at > size or size - at < GT_ENTRY_HEADER_BYTES:
+                verdict = GT_TORN
+                break
+            walk.at = start + at
+            walk.next_index = gt_load64(walk.at + 8)  # whichever: it is under the checksum
+            verdict = gt_walk_judge(&walk, &step)
+            if verdict == GT_OK and step.entry.entry_bytes != entry_bytes[i]:
+                verdict = GT_BAD_HEADER
+            if verdict != GT_OK:
+                break
+            memcpy(out, walk.at, entry_bytes[i])
+            memcpy(indexes + 8 * i, walk.at + 8, 8)
+            out += entry_bytes[i]
+    pick.verdict = verdict
+    return pick

@@ -171,7 +171,7 @@ class StorageError(GoutubeError):
 
 
 class CorruptionError(StorageError):
-    """Bytes that were durable do not match their checksum; fields ``path``, ``position``."""
+    """Durable bytes are damaged; a stream's are gone from ``first_offset`` to ``after_offset``."""
 
     reason = "CORRUPTION"
 

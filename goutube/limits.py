@@ -12,6 +12,9 @@ CONTENT_TYPE_BYTES_MAX = 255
 METADATA_BYTES_MAX = 4 * KIB
 """Keys and values of one stream's user metadata, in UTF-8 bytes together."""
 
+RETENTION_MAX = 1 << 62
+"""Of the bytes or milliseconds that a stream is kept."""
+
 RECORD_BYTES_MAX = 16 * MIB
 BATCH_DATA_BYTES_MAX = 16 * MIB
 """Record bytes of one batch: one record of the largest size fits."""

@@ -79,10 +79,16 @@ class StreamProperties:
     Attributes:
         content_type: a media type, free text, up to ``CONTENT_TYPE_BYTES_MAX`` bytes.
         metadata: the user's own keys and values.
+        retention_bytes: so many of the newest bytes are kept, and what else is in their oldest
+            batch; 0: all, None: as the node's ``retention_bytes`` says.
+        retention_ms: records older than this are dropped; 0: never, None: as the node's
+            ``retention_age`` says.
     """
 
     content_type: str = ""
     metadata: Mapping[str, str] = field(default_factory=lambda: _NO_METADATA)
+    retention_bytes: int | None = None
+    retention_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

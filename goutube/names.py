@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from goutube.errors import InvalidArgumentError
 from goutube.limits import STREAM_NAME_BYTES_MAX
 
 
+@lru_cache(maxsize=4096)  # each append names its stream, mostly one of a few
 def check_stream_name(name: str) -> str:
     """Return ``name`` if it may name a stream.
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from goutube.crash_points import CrashPoint
 from goutube.model import Buffer
 
 
@@ -43,7 +44,11 @@ class File(Protocol):
         """Write all buffers one behind the other from ``position``; short writes are continued."""
 
     def sync(self) -> None:
-        """Make what was written durable (fdatasync)."""
+        """Make what was written durable (fdatasync).
+
+        One that finds no room (on a file system that only now looks for it) has lost what it was to
+        write: it raises an ``OSError`` of EIO, for a second one would succeed.
+        """
 
     def size(self) -> int:
         """The file's length in bytes."""
@@ -57,11 +62,36 @@ class File(Protocol):
     def map(self) -> memoryview:
         """The whole file, read-only; it stays valid after ``close``."""
 
+    def drop_cached(self) -> None:
+        """Let the next reads come from the disk itself, as far as the page cache counts as clean.
+
+        A sync that fails leaves pages that count as clean and that the disk does not have; they
+        outlive the process.
+        """
+
+    def read_stored(self, position: int, count: int) -> Buffer:
+        """``read`` from the disk itself, past the page cache, which is left as it is.
+
+        Where the file system cannot do that, it comes close to it. Only for what was synced.
+        """
+
     def rest(self) -> None:
         """Nothing is written any more, all is synced: keep no descriptor between reads."""
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
+
+
+class Room(Struct, frozen=True):
+    """What is left on a file system.
+
+    Attributes:
+        bytes: of its space.
+        files: how many more it can hold.
+    """
+
+    bytes: int
+    files: int
 
 
 class Disk(Protocol):
@@ -91,8 +121,8 @@ class Disk(Protocol):
     def sync_directory(self, path: str) -> None:
         """Make creations, renames and removals in a directory durable."""
 
-    def free_bytes(self) -> int:
-        """Space left for this process."""
+    def room(self) -> Room:
+        """What is left for this process; a quota may allow less than it says."""
 
     def lock(self, path: str) -> None:
         """Hold the lock file until the process ends.
@@ -100,6 +130,9 @@ class Disk(Protocol):
         Raises:
             DataDirError: another process holds it.
         """
+
+    def reached(self, point: CrashPoint) -> None:
+        """Take in that this place is reached; where that was asked for, the process ends here."""
 
 
 class WriteGroup(Struct, frozen=True):

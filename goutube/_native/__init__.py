@@ -18,9 +18,11 @@ from goutube._native.framing import (
     ENTRY_ALIGN,
     ENTRY_HEADER_BYTES,
     EntryHeader,
+    EntryPick,
     EntryScan,
     encode_entry_header,
     find_entry,
+    pick_entries,
     scan_entries,
 )
 from goutube._native.hashing import md5_64, murmur3, xxh64
@@ -100,6 +102,7 @@ __all__ = [
     "BatchBuilder",
     "DiskThreads",
     "EntryHeader",
+    "EntryPick",
     "EntryScan",
     "JournalGroup",
     "JournalRecord",
@@ -131,6 +134,7 @@ __all__ = [
     "map_file",
     "md5_64",
     "murmur3",
+    "pick_entries",
     "read_file_run",
     "read_group",
     "read_run",

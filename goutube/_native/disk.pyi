@@ -114,7 +114,11 @@ class DiskThreads:
     ) -> None:
         """``read_file_run`` on a thread."""
     def completed(self) -> list[tuple[int, int, ReadRun | None]]:
-        """Jobs that have ended since the last call: (ticket, errno or 0, what was read). Clears the eventfd."""
+        """Jobs that have ended since the last call: (ticket, errno or 0, what was read). Clears the eventfd.
+
+        Raises:
+            MemoryError: none is lost; the eventfd is set, and the next call tells of them.
+        """
     def seconds(self) -> tuple[int, float, float]:
         """Groups written, and the total and the longest seconds that their write and sync took."""
     def close(self) -> None:

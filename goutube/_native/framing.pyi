@@ -92,3 +92,30 @@ def scan_entries(
 
 def find_entry(buffer: Buffer, start: int, salt: int, first_index: int) -> int:
     """Position of the next good header (8-byte aligned) with an index from ``first_index``; -1: none."""
+
+@final
+class EntryPick:
+    """The entries that were picked out of a run of bytes.
+
+    Where the verdict is not VERDICT_OK, ``position`` is that of the entry at fault, and the rest
+    means nothing.
+    """
+
+    entries: bytes
+    """One behind the other, byte for byte."""
+    indexes: bytes
+    """Of each entry its index, 8 bytes."""
+    verdict: int
+    position: int
+
+def pick_entries(
+    buffer: Buffer, base: int, salt: int, positions: Buffer, entry_bytes: Buffer
+) -> EntryPick:
+    """Verify the entries that stand at some positions of a segment, payloads included, and join them.
+
+    ``buffer`` is the segment from the position ``base`` on. ``positions`` and ``entry_bytes`` are
+    arrays of uint32: where each entry stands and how long it must be. Ends at the first bad one.
+
+    Raises:
+        ValueError: the arrays do not match, or tell of more bytes than the buffer has.
+    """

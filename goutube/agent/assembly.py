@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
@@ -15,10 +15,12 @@ from goutube.agent.gossip import NodeGossip, Self, bound_fault
 from goutube.agent.numbers import gossip_samples, samples, watch_lag
 from goutube.agent.opening import Opened, open_directory
 from goutube.config import NO_ADDRESS, Loaded, split_address
-from goutube.errors import ConfigError
+from goutube.crash_points import CrashPoint
+from goutube.errors import ConfigError, UnavailableError
+from goutube.membership import KeyAction, KeyAnswer
 from goutube.observe import Check, Metrics, Probes, events, get_log
-from goutube.runtime import DiskJobs, Driver, SystemClock, loop_name
-from goutube.server import Listener, ServerOptions
+from goutube.runtime import DiskJobs, Driver, GossipFeed, SystemClock, loop_name
+from goutube.server import Listener, ServerOptions, no_gossip
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -42,6 +44,10 @@ class Agent:
         self._serving = False
         self._failed = False
         self._gossip: NodeGossip | None = None
+        self._gossip_keys: Callable[[KeyAction, str], Awaitable[Sequence[KeyAnswer]]] = (
+            _no_gossip_yet
+        )
+        self._feed = GossipFeed()
         self._driver: Driver
         self._listener: Listener
 
@@ -69,11 +75,15 @@ class Agent:
 
     async def _start(self, parts: AsyncExitStack) -> None:
         """Start the parts; each leaves on ``parts`` how it is stopped, so they stop in reverse."""
-        opened = await asyncio.to_thread(open_directory, self._config, self._clock)
+        opened = await asyncio.to_thread(
+            open_directory, self._config, self._clock, self._loaded.crash_at
+        )
         parts.callback(opened.disk.close)
+        parts.callback(opened.disk.reached, CrashPoint.DRAINED)
         self._driver = Driver(opened.node, DiskJobs(opened.disk), self._clock, self)
         self._driver.start()
         parts.push_async_callback(self._driver.stop)
+        parts.callback(opened.disk.reached, CrashPoint.DRAIN_BEGUN)
         http_address = await self._start_gateway(parts)
         rpc_address = await self._start_listener(parts)
         gossip_address = await self._start_gossip(rpc_address, parts)
@@ -101,11 +111,16 @@ class Agent:
             hash_function=config.hash_function,
             virtual_node_count=config.virtual_node_count,
             members=lambda: self._gossip.gossip.members if self._gossip else (),
+            feed=self._feed,
+            gossip_keys=self._change_gossip_keys,
         )
         self._listener = Listener(self._driver, options, self._metrics)
         address = await self._listener.start()
         parts.push_async_callback(self._stop_listener)
         return address
+
+    async def _change_gossip_keys(self, action: KeyAction, key: str) -> Sequence[KeyAnswer]:
+        return await self._gossip_keys(action, key)
 
     async def _start_gateway(self, parts: AsyncExitStack) -> str | None:
         address = self._config.http_port
@@ -141,18 +156,17 @@ class Agent:
             loop.call_soon_threadsafe(self._name_taken, text)
 
         node = Self(self._driver.report(), told, self._version)
-        gossip = NodeGossip(self._loaded, node, name_taken)
+        gossip = NodeGossip(self._loaded, node, name_taken, self._feed)
         try:
             address = await asyncio.to_thread(gossip.start)
         except OSError as error:
             fault = bound_fault(self._loaded, error)
             if fault is not None:
                 raise fault from error
+            self._gossip_keys = no_gossip
             return None
-        self._gossip = gossip
-        parts.push_async_callback(
-            lambda: asyncio.to_thread(gossip.gossip.stop, leave=not self._failed)
-        )
+        self._gossip, self._gossip_keys = gossip, gossip.change_keys
+        parts.push_async_callback(lambda: asyncio.to_thread(gossip.stop, leave=not self._failed))
         self._metrics.watch(lambda: gossip_samples(gossip.gossip))
         return address
 
@@ -219,6 +233,11 @@ class Agent:
             Check("storage", healthy, "takes appends" if healthy else "a write or sync failed"),
             Check("serving", self._serving, "yes" if self._serving else "starting or stopping"),
         ]
+
+
+async def _no_gossip_yet(_action: KeyAction, _key: str) -> Sequence[KeyAnswer]:
+    """What is answered while the RPC port is open and gossip has not begun."""
+    raise UnavailableError("this node is starting and does not gossip yet; ask again")
 
 
 def _release() -> str:

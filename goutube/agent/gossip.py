@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from goutube.agent.addresses import advertised
+from goutube.agent.gossip_keys import KeyChanges, KeyringFile
 from goutube.config import Loaded, decode_key, is_loopback, split_address
 from goutube.errors import ConfigError, WireFormatError
 from goutube.membership import (
@@ -32,7 +33,7 @@ from goutube.membership import (
 )
 from goutube.node import NodeReport
 from goutube.observe import events, get_log
-from goutube.runtime import Gossip, GossipOptions, SystemClock, endpoint_of
+from goutube.runtime import Gossip, GossipFeed, GossipOptions, SystemClock, endpoint_of
 
 PROTOCOL: Final = "1"
 """Of nodes among themselves; a member that tells another one is not let in."""
@@ -57,21 +58,29 @@ class NodeGossip:
         loaded: the settings.
         node: who we are.
         name_taken: called on another thread when a live node has our name, with a sentence.
+        feed: is told what happens, for the rest of the node and for clients.
 
     Raises:
         ConfigError: tags that cannot be used.
     """
 
-    def __init__(self, loaded: Loaded, node: Self, name_taken: Callable[[str], None]) -> None:
+    def __init__(
+        self, loaded: Loaded, node: Self, name_taken: Callable[[str], None], feed: GossipFeed
+    ) -> None:
         config = loaded.config
         self._config = config
         self._node = node
         self._name_taken = name_taken
+        self._feed = feed
         self._troubles: dict[tuple[str, str], float] = {}
         self._cluster = ""
         self._tags = self._own_tags()
         self._check_tags()
         host, port = split_address(config.bind_addr)
+        self._keyring_file = KeyringFile(
+            config.data_dir,
+            tuple(decode_key(key.get_secret_value()) for key in config.encrypt_keys),
+        )
         self.gossip = Gossip(
             GossipOptions(
                 host=host,
@@ -79,15 +88,14 @@ class NodeGossip:
                 advertise=self._advertise,
                 options=self._options,
                 seeds=tuple(map(split_address, config.seed_addresses)),
-                keyring=Keyring(
-                    tuple(decode_key(key.get_secret_value()) for key in config.encrypt_keys)
-                ),
+                keyring=Keyring(self._keyring_file.read()),
                 local_only=is_loopback(config.rpc_port),
                 directory=config.data_dir,
             ),
             self._told,
             self._unresolved,
         )
+        self.change_keys = KeyChanges(self.gossip.ask_keys)
 
     def start(self) -> str:
         """Take part from now on; the address that the others are told.
@@ -98,6 +106,11 @@ class NodeGossip:
         """
         endpoint = self.gossip.start()
         return show_endpoint(endpoint)
+
+    def stop(self, *, leave: bool) -> None:
+        """End; with ``leave`` the others are told first, which takes about two seconds."""
+        self.gossip.stop(leave=leave)
+        self._keyring_file.close()
 
     # Who we are
 
@@ -163,8 +176,16 @@ class NodeGossip:
 
     def _judge(self, _name: str, endpoint: Endpoint, tags: dict[str, str]) -> str | None:
         """Why a node is not let in. One that tells no cluster is foreign, and welcome."""
+        return self._address_fault(endpoint) or self._tags_fault(tags)
+
+    def _address_fault(self, endpoint: Endpoint) -> str | None:
         if endpoint.is_loopback and not self._endpoint.is_loopback:
             return "it advertises a loopback address, which leads nowhere from here"
+        if self._is_local and not endpoint.is_loopback:
+            return "it advertises another machine, from which this node reads nothing without a key"
+        return None
+
+    def _tags_fault(self, tags: dict[str, str]) -> str | None:
         cluster = tags.get("cluster")
         if cluster and self._cluster and cluster != self._cluster:
             return f"it belongs to the cluster {cluster}, this node to {self._cluster}"
@@ -194,6 +215,7 @@ class NodeGossip:
     # What happens
 
     def _told(self, event: Event) -> None:
+        self._feed.tell(event)
         log = get_log()
         match event:
             case MemberChanged():
@@ -212,6 +234,9 @@ class NodeGossip:
             case HealthChanged():
                 log.debug(events.GOSSIP_HEALTH, score=event.score)
             case KeysChanged():
+                self._keyring_file.keep(
+                    event.keys, lambda fault: self.gossip.keys_kept(event.number, fault)
+                )
                 log.info(events.GOSSIP_KEYS_CHANGED, keys=len(event.keys))
             case EventSeen():
                 log.info(events.USER_EVENT, name=event.name, payload_bytes=len(event.payload))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 import sys
 from typing import Final
@@ -30,6 +31,7 @@ def run(loaded: Loaded) -> int:
     lines = LineWriter(sys.stderr.fileno())
     set_up_logs(config.log_level, config.log_format, lines, {"node": config.node_name})
     _allow_many_files()
+    _ask_for_no_algebra_threads()
     agent = Agent(loaded, lambda: lines.drain(_LAST_LINES_S))
     try:
         return run_loop(agent.run)
@@ -45,3 +47,9 @@ def _allow_many_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _ask_for_no_algebra_threads() -> None:
+    # numpy sorts tokens and index rows here. The pool that its linear algebra would start with the
+    # first import costs memory and time for nothing.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

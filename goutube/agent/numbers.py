@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from goutube.membership import Status
-from goutube.node import Node
+from goutube.node import Node, Scrubber, Space
 from goutube.observe import Metrics, Sample
 from goutube.runtime import Driver, Gossip, OsDisk
 
@@ -18,6 +18,7 @@ def samples(node: Node, driver: Driver, disk: OsDisk) -> Iterable[Sample]:
     """What the node, its driver and its disk count, as of now."""
     stats, stored = node.stats, node.store.stats
     _, sync_seconds, sync_seconds_max = driver.journal_seconds()
+    room = disk.room()
     yield from (
         Sample("goutube_append_batches", "Batches committed.", stats.appends, counter=True),
         Sample("goutube_append_records", "Records committed.", stats.append_records, counter=True),
@@ -47,12 +48,60 @@ def samples(node: Node, driver: Driver, disk: OsDisk) -> Iterable[Sample]:
         Sample(
             "goutube_segments_freed", "Dead segments freed.", stored.segments_freed, counter=True
         ),
-        Sample("goutube_freed_bytes", "Bytes of freed segments.", stored.freed_bytes, counter=True),
+        Sample(
+            "goutube_segments_compacted", "Mostly dead segments written anew.",
+            stored.segments_compacted, counter=True,
+        ),
+        Sample(
+            "goutube_retention_trims", "Streams that the node has trimmed to what is to be kept.",
+            stats.retention_trims, counter=True,
+        ),
+        Sample(
+            "goutube_compaction_bytes", "Bytes written anew by compaction.",
+            stored.compaction_bytes, counter=True,
+        ),
+        Sample(
+            "goutube_freed_bytes", "Bytes given back by compaction.", stored.freed_bytes,
+            counter=True,
+        ),
+        Sample("goutube_damaged_ranges", "Ranges of bytes in quarantine.", node.damaged_ranges),
+        Sample("goutube_damaged_bytes", "Bytes in quarantine.", node.damaged_bytes),
         Sample("goutube_streams", "Streams there are.", node.stream_count),
         Sample("goutube_healthy", "1 while the disk takes appends.", int(driver.healthy)),
         Sample("goutube_inflight_bytes", "Appended bytes under way.", driver.inflight_bytes),
         Sample("goutube_calls_waiting", "Commands without an answer yet.", driver.calls_waiting),
-        Sample("goutube_disk_free_bytes", "Space left for the data directory.", disk.free_bytes()),
+        Sample("goutube_disk_free_bytes", "Space left for the data directory.", room.bytes),
+        Sample("goutube_disk_free_files", "Files that its file system can still hold.", room.files),
+        Sample(
+            "goutube_disk_full", "1 while appends are refused for want of room.",
+            int(node.space is Space.FULL),
+        ),
+    )  # fmt: skip
+    yield from _scrub_samples(node.scrubber)
+
+
+def _scrub_samples(scrub: Scrubber) -> Iterable[Sample]:
+    yield from (
+        Sample(
+            "goutube_scrub_bytes", "Bytes of sealed segments that were read again.",
+            scrub.read_bytes, counter=True,
+        ),
+        Sample(
+            "goutube_scrub_damages", "Ranges of bytes that scrubbing found damaged.",
+            scrub.damage_count, counter=True,
+        ),
+        Sample(
+            "goutube_scrub_passes", "Passes over all sealed segments that have ended.",
+            scrub.pass_count, counter=True,
+        ),
+        Sample(
+            "goutube_scrub_progress_ratio",
+            "How much of the pass under way is done; 1 between two passes.", scrub.progress,
+        ),
+        Sample(
+            "goutube_scrub_last_pass_seconds",
+            "Unix time at which the last pass ended; 0: none has.", scrub.ended_unix_s,
+        ),
     )  # fmt: skip
 
 
@@ -79,6 +128,11 @@ def gossip_samples(gossip: Gossip) -> Iterable[Sample]:
             "goutube_gossip_dropped_packets", "Packets not taken: faulty, or not for us.",
             stats.packets_dropped, counter=True,
         ),
+        Sample(
+            "goutube_member_changes", "Members that came, changed, failed, left or were forgotten.",
+            stats.member_changes, counter=True,
+        ),
+        Sample("goutube_user_events", "User events seen.", stats.user_events, counter=True),
     )  # fmt: skip
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from typing import Final
+from dataclasses import asdict
 
 import click
 
+from goutube.cli.cluster_events import events, news
+from goutube.cli.cluster_keys import keys
 from goutube.cli.options import examples, json_option
 from goutube.cli.output import print_fields, print_json, print_table
 from goutube.cli.session import with_client
 from goutube.client import Client, MemberInfo
-
-_WATCH_S: Final = 1.0
 
 
 @click.group(
@@ -23,6 +21,8 @@ _WATCH_S: Final = 1.0
         "goutube cluster members",
         "goutube cluster ring",
         "goutube cluster locate videos/clip",
+        "goutube cluster events",
+        "goutube cluster keys list",
     )
 )
 def cluster() -> None:
@@ -70,17 +70,14 @@ def status(client: Client, *, as_json: bool) -> None:
 @with_client
 def members(client: Client, *, as_json: bool, watch: bool) -> None:
     """List whom the node knows by gossip, itself included."""
-    told = client.members()
-    _print_members(told, as_json=as_json)
-    while watch:
-        time.sleep(_WATCH_S)
-        now = client.members()
-        changed = tuple(member for member in now if member not in told)
-        names = {member.name for member in now}
-        gone = tuple(replace(one, status="forgotten") for one in told if one.name not in names)
-        if changed or gone:
-            _print_members(changed + gone, as_json=as_json)
-        told = now
+    if not watch:
+        _print_members(client.members(), as_json=as_json)
+        return
+    known: dict[str, MemberInfo] = {}
+    for event in client.watch_members():
+        told = news(event, known)
+        if told:
+            _print_members(told, as_json=as_json)
 
 
 @cluster.command(epilog=examples("goutube cluster ring", "goutube cluster ring --json"))
@@ -129,6 +126,10 @@ def locate(client: Client, stream: str, *, as_json: bool) -> None:
             "replicas": ", ".join(holders.replicas),
         }
     )
+
+
+cluster.add_command(events)
+cluster.add_command(keys)
 
 
 def _print_members(told: Sequence[MemberInfo], *, as_json: bool) -> None:

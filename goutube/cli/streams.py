@@ -1,4 +1,4 @@
-"""``goutube streams``: list, describe, make, seal, trim and remove streams."""
+"""``goutube streams``: list, describe, make, change, seal, trim and remove streams."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import click
 from goutube.cli.options import examples, json_option
 from goutube.cli.output import print_fields, print_json, print_table, tell
 from goutube.cli.session import with_client
-from goutube.cli.values import BYTES, PAIR, STREAM
+from goutube.cli.values import BOUND_AGE, BOUND_BYTES, BYTES, PAIR, STREAM, Bound
 from goutube.client import Client
 from goutube.model import StreamInfo
 
 
 @click.group(epilog=examples("goutube streams ls videos/", "goutube streams stat videos/a --json"))
 def streams() -> None:
-    """List, describe, make, seal, trim and remove streams."""
+    """List, describe, make, change, seal, trim and remove streams."""
 
 
 @streams.command("ls", epilog=examples("goutube streams ls", "goutube streams ls videos/ --json"))
@@ -57,9 +57,25 @@ def describe(client: Client, *, stream: str, as_json: bool) -> None:
             "created": _moment(info.created_ms),
             "modified": _moment(info.modified_ms),
             "content_type": info.properties.content_type,
+            "retention_bytes": _bound(info.properties.retention_bytes),
+            "retention_ms": _bound(info.properties.retention_ms),
             **{f"metadata {key}": value for key, value in info.properties.metadata.items()},
         }
     )
+
+
+_bytes_option = click.option(
+    "--retention-bytes",
+    type=BOUND_BYTES,
+    metavar="N",
+    help="Keep so many of the newest bytes; 0: all, default: as the node's setting says.",
+)
+_age_option = click.option(
+    "--retention-age",
+    type=BOUND_AGE,
+    metavar="AGE",
+    help="Drop what is older, as 7d; 0: nothing, default: as the node's setting says.",
+)
 
 
 @streams.command(
@@ -67,6 +83,7 @@ def describe(client: Client, *, stream: str, as_json: bool) -> None:
     epilog=examples(
         "goutube streams create videos/a",
         "goutube streams create videos/a --content-type video/mp4 --metadata title=Harbour",
+        "goutube streams create logs/app --retention-age 7d --retention-bytes 1GiB",
     ),
 )
 @click.argument("stream", type=STREAM)
@@ -74,6 +91,8 @@ def describe(client: Client, *, stream: str, as_json: bool) -> None:
 @click.option(
     "--metadata", type=PAIR, multiple=True, metavar="KEY=VALUE", help="May be given often."
 )
+@_bytes_option
+@_age_option
 @json_option
 @with_client
 def create(
@@ -82,11 +101,60 @@ def create(
     stream: str,
     content_type: str,
     metadata: tuple[tuple[str, str], ...],
+    retention_bytes: Bound,
+    retention_age: Bound,
     as_json: bool,
 ) -> None:
     """Make an empty STREAM. The first append makes one too, without properties."""
-    info = client.create(stream, content_type=content_type, metadata=dict(metadata))
+    info = client.create(
+        stream,
+        content_type=content_type,
+        metadata=dict(metadata),
+        retention_bytes=None if retention_bytes == "default" else retention_bytes,
+        retention_ms=None if retention_age == "default" else retention_age,
+    )
     _report(info, "created", as_json=as_json)
+
+
+@streams.command(
+    "change",
+    epilog=examples(
+        "goutube streams change logs/app --retention-age 30d",
+        "goutube streams change logs/app --retention-age default --retention-bytes 0",
+    ),
+)
+@click.argument("stream", type=STREAM)
+@click.option("--content-type", metavar="TYPE", help="A media type, as video/mp4.")
+@click.option(
+    "--metadata",
+    type=PAIR,
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="May be given often; replaces all that is there.",
+)
+@_bytes_option
+@_age_option
+@json_option
+@with_client
+def change(
+    client: Client,
+    *,
+    stream: str,
+    content_type: str | None,
+    metadata: tuple[tuple[str, str], ...],
+    retention_bytes: Bound,
+    retention_age: Bound,
+    as_json: bool,
+) -> None:
+    """Set properties of STREAM; what is not named stays as it is."""
+    info = client.change(
+        stream,
+        content_type=content_type,
+        metadata=dict(metadata) or None,
+        retention_bytes=retention_bytes,
+        retention_ms=retention_age,
+    )
+    _report(info, "changed", as_json=as_json)
 
 
 @streams.command("seal", epilog=examples("goutube streams seal videos/a"))
@@ -142,7 +210,13 @@ def _as_json(info: StreamInfo) -> dict[str, object]:
         "modified_ms": info.modified_ms,
         "content_type": info.properties.content_type,
         "metadata": dict(info.properties.metadata),
+        "retention_bytes": info.properties.retention_bytes,
+        "retention_ms": info.properties.retention_ms,
     }
+
+
+def _bound(value: int | None) -> str:
+    return "" if value is None else str(value)
 
 
 def _yes(*, answer: bool) -> str:

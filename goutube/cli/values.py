@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import click
 
+from goutube.config import parse_age
 from goutube.errors import InvalidArgumentError
 from goutube.limits import KIB, MIB
 from goutube.names import check_stream_name
@@ -21,6 +22,8 @@ _MILLISECONDS_FROM: Final = 100_000_000_000
 """A Unix time from here on is in milliseconds: as seconds it would lie beyond the year 5000."""
 
 _Value = TypeVar("_Value")
+Bound = int | Literal["default"] | None
+"""Of retention: ``default`` is the node's own."""
 
 
 def parse_bytes(text: str) -> int:
@@ -122,8 +125,21 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
+def _age(text: str) -> int:
+    value = parse_age(text)
+    assert isinstance(value, int)
+    return value
+
+
+def _default_or(read: Callable[[str], int]) -> Callable[[str], int | Literal["default"]]:
+    """Read a bound of retention, or the word for the node's own."""
+    return lambda text: "default" if text == "default" else read(text)
+
+
 BYTES: Final = parsed(parse_bytes)
 START: Final = parsed(parse_start)
 STREAM: Final = parsed(_stream_name)
 ADDRESSES: Final = parsed(_addresses)
 PAIR: Final = parsed(_pair)
+BOUND_BYTES: Final = parsed(_default_or(parse_bytes))
+BOUND_AGE: Final = parsed(_default_or(_age))

@@ -1,14 +1,12 @@
-"""The user's library: a synchronous and an asyncio client around the decisions of ``routing``.
-
-Nothing of gRPC leaves it: errors are those of ``goutube.errors``, results those of
-``goutube.model`` and of this room.
-"""
+"""The user's library: two clients around ``routing``; nothing of gRPC leaves it."""
 
 from goutube.client.async_producer import AsyncProducer
 from goutube.client.asynchronous import AsyncClient
 from goutube.client.asynchronous import connect as connect_async
 from goutube.client.blocking import Client, connect
+from goutube.client.cluster_events import ClusterEvent, MemberChange, MembersListed, UserEvent
 from goutube.client.cluster_status import ClusterStatus, NodeStatus, ShardStatus
+from goutube.client.gossip_keys import KeyHolder
 from goutube.client.members import MemberInfo
 from goutube.client.producer import Producer
 from goutube.client.record_batches import RecordBatch
@@ -20,8 +18,12 @@ __all__ = [
     "AsyncProducer",
     "AsyncSentRecord",
     "Client",
+    "ClusterEvent",
     "ClusterStatus",
+    "KeyHolder",
+    "MemberChange",
     "MemberInfo",
+    "MembersListed",
     "NodeStatus",
     "Producer",
     "RecordBatch",
@@ -30,6 +32,7 @@ __all__ = [
     "ShardStatus",
     "Topology",
     "TopologyNode",
+    "UserEvent",
     "connect",
     "connect_async",
 ]

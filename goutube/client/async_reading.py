@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from typing_extensions import override
 
-from goutube.api import codecs
-
+_Answer = TypeVar("_Answer")
 _Item = TypeVar("_Item")
-BeginAnswers = Callable[[], AsyncGenerator[codecs.ReadResponse, None]]
+BeginAnswers = Callable[[], AsyncGenerator[_Answer, None]]
 """Begins to ask, from where the read's cursor stands."""
 
 
-class Reading(AsyncGenerator[_Item, None]):
+class Reading(AsyncGenerator[_Item, None], Generic[_Answer, _Item]):
     """The items of a read's answers.
 
     A wait for the next item may be cancelled, as by a timeout: the one after it goes on behind the
@@ -28,7 +27,9 @@ class Reading(AsyncGenerator[_Item, None]):
     """
 
     def __init__(
-        self, answers: BeginAnswers, items: Callable[[codecs.ReadResponse], Iterable[_Item]]
+        self,
+        answers: BeginAnswers[_Answer],
+        items: Callable[[_Answer], Iterable[_Item]],
     ) -> None:
         self._answers = answers
         self._items = items

@@ -21,12 +21,10 @@ from goutube.client.async_lane import AsyncLane, AsyncWaiting
 from goutube.client.async_producer import AsyncProducer, AsyncProducers
 from goutube.client.async_reading import BeginAnswers, Reading
 from goutube.client.channels import Channels, is_cancelled
-from goutube.client.cluster_status import ClusterStatus
+from goutube.client.cluster_calls import AsyncClusterCalls
 from goutube.client.download import AsyncDownloads
-from goutube.client.members import MemberInfo, list_members
 from goutube.client.record_batches import AsyncRecordBatches
 from goutube.client.requests import Place
-from goutube.client.topology import Topology, get_topology
 from goutube.client.transport import (
     OPEN_CALLS_MAX,
     blames_server,
@@ -37,7 +35,7 @@ from goutube.client.transport import (
     reached_server,
 )
 from goutube.errors import GoutubeError, UsageError
-from goutube.model import AppendResult, Record, StreamInfo
+from goutube.model import AppendResult, Record, StreamInfo, StreamProperties
 from goutube.routing import (
     Attempts,
     ProducerSession,
@@ -52,7 +50,7 @@ _UnaryUnary: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
 _UnaryStream: TypeAlias = "grpc.aio.UnaryStreamMultiCallable[bytes, bytes]"
 
 
-class AsyncClient(AsyncDownloads, AsyncProducers, AsyncRecordBatches):
+class AsyncClient(AsyncClusterCalls, AsyncDownloads, AsyncProducers, AsyncRecordBatches):
     """``Client`` for asyncio; made by ``goutube.aio.connect``.
 
     Methods have the arguments, results and errors of the synchronous client's; those that wait are
@@ -174,7 +172,7 @@ class AsyncClient(AsyncDownloads, AsyncProducers, AsyncRecordBatches):
         wish = requests.wish(name, start, limit, stream_id, records=True, follow=follow)
         return Reading(self._begin(wish, timeout_s), requests.records_of)
 
-    def _begin(self, wish: ReadWish, timeout_s: float | None) -> BeginAnswers:
+    def _begin(self, wish: ReadWish, timeout_s: float | None) -> BeginAnswers[codecs.ReadResponse]:
         """What begins a read's calls, the first one and any other, from where its cursor stands."""
         return partial(self._answers, ReadCursor(wish, codecs.crc32c), self._budget(timeout_s))
 
@@ -214,10 +212,17 @@ class AsyncClient(AsyncDownloads, AsyncProducers, AsyncRecordBatches):
         return await self._ask(requests.describe(name))
 
     async def create(
-        self, name: str, *, content_type: str = "", metadata: Mapping[str, str] | None = None
+        self,
+        name: str,
+        *,
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+        retention_bytes: int | None = None,
+        retention_ms: int | None = None,
     ) -> StreamInfo:
         """Make an empty stream with properties, as ``Client.create`` does."""
-        return await self._ask(requests.create(name, content_type, metadata))
+        properties = StreamProperties(content_type, metadata or {}, retention_bytes, retention_ms)
+        return await self._ask(requests.create(name, properties))
 
     async def change(
         self,
@@ -225,10 +230,14 @@ class AsyncClient(AsyncDownloads, AsyncProducers, AsyncRecordBatches):
         *,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        retention_bytes: requests.Bound = None,
+        retention_ms: requests.Bound = None,
     ) -> StreamInfo:
         """Set a stream's properties, as ``Client.change`` does."""
         info = await self.stat(name)
-        return await self._ask(requests.change(info, content_type, metadata))
+        return await self._ask(
+            requests.change(info, content_type, metadata, retention_bytes, retention_ms)
+        )
 
     async def list(self, prefix: str = "") -> AsyncGenerator[StreamInfo, None]:
         """Describe all streams whose names begin with ``prefix``, as ``Client.list`` does."""
@@ -253,22 +262,10 @@ class AsyncClient(AsyncDownloads, AsyncProducers, AsyncRecordBatches):
         known = stream_id or (await self.stat(name)).stream_id
         await self._ask(requests.delete(name, known))
 
-    async def status(self) -> ClusterStatus:
-        """Tell what the server that answers says about itself and its cluster."""
-        return await self._ask(requests.cluster_status())
-
-    async def topology(self) -> Topology:
-        """The ring and who holds which shard, as the cluster agreed on it."""
-        return await self._ask(get_topology())
-
-    async def members(self) -> tuple[MemberInfo, ...]:
-        """Whom the server knows by gossip, by name; itself included."""
-        return await self._ask(list_members())
-
     # -- inside -------------------------------------------------------------------------------
 
     async def _ask(self, unary: requests.Unary[_Value]) -> _Value:
-        attempts = self._attempts(self._budget_ms)
+        attempts = self._attempts(max(self._budget_ms, unary.budget_ms_min))
         lost = False
         while True:
             address, channel = self._channels.channel()

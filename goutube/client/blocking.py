@@ -15,16 +15,14 @@ import grpc
 
 from goutube.api import codecs, methods
 from goutube.client import feed, requests
-from goutube.client.cluster_status import ClusterStatus
+from goutube.client.cluster_calls import ClusterCalls
 from goutube.client.download import Downloads
 from goutube.client.lane import Lane, Waiting
-from goutube.client.members import MemberInfo, list_members
 from goutube.client.producer import Producer, Producers
 from goutube.client.record_batches import RecordBatches, each_record
 from goutube.client.requests import Place
 from goutube.client.sockets import Sockets
 from goutube.client.stream_file import Files
-from goutube.client.topology import Topology, get_topology
 from goutube.client.transport import (
     OPEN_CALLS_MAX,
     blames_server,
@@ -34,7 +32,7 @@ from goutube.client.transport import (
     reached_server,
 )
 from goutube.errors import GoutubeError, UsageError
-from goutube.model import AppendResult, Record, StreamInfo
+from goutube.model import AppendResult, Record, StreamInfo, StreamProperties
 from goutube.routing import (
     Attempts,
     ProducerSession,
@@ -49,7 +47,7 @@ _UnaryUnary: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
 _UnaryStream: TypeAlias = "grpc.UnaryStreamMultiCallable[bytes, bytes]"
 
 
-class Client(Files, Downloads, Producers, RecordBatches):
+class Client(ClusterCalls, Files, Downloads, Producers, RecordBatches):
     """A connection to a Goutube server or cluster; made by ``goutube.connect``.
 
     Every method waits for its answer. Calls that meet a server which is restarting, overloaded or
@@ -269,7 +267,13 @@ class Client(Files, Downloads, Producers, RecordBatches):
         return self._ask(requests.describe(name))
 
     def create(
-        self, name: str, *, content_type: str = "", metadata: Mapping[str, str] | None = None
+        self,
+        name: str,
+        *,
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+        retention_bytes: int | None = None,
+        retention_ms: int | None = None,
     ) -> StreamInfo:
         """Make an empty stream with properties.
 
@@ -277,13 +281,16 @@ class Client(Files, Downloads, Producers, RecordBatches):
             name: the stream.
             content_type: a media type, up to 255 bytes.
             metadata: keys and values of the user's own, up to 4 KiB together.
+            retention_bytes: bound of its size; ``StreamProperties`` says more.
+            retention_ms: bound of its age.
 
         Raises:
             StreamExistsError: there is one of this name.
             InvalidArgumentError: the name or a property is not allowed.
             OutcomeUnknownError: it is there now, and an answer was lost: perhaps it was this call.
         """
-        return self._ask(requests.create(name, content_type, metadata))
+        wanted = StreamProperties(content_type, metadata or {}, retention_bytes, retention_ms)
+        return self._ask(requests.create(name, wanted))
 
     def change(
         self,
@@ -291,15 +298,21 @@ class Client(Files, Downloads, Producers, RecordBatches):
         *,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        retention_bytes: requests.Bound = None,
+        retention_ms: requests.Bound = None,
     ) -> StreamInfo:
         """Set a stream's properties; what is None stays as it is, metadata are replaced whole.
+
+        A bound of retention that is ``"default"`` is the node's again.
 
         Raises:
             StreamNotFoundError: there is no such stream.
             InvalidArgumentError: a property is not allowed.
         """
         info = self.stat(name)
-        return self._ask(requests.change(info, content_type, metadata))
+        return self._ask(
+            requests.change(info, content_type, metadata, retention_bytes, retention_ms)
+        )
 
     def list(self, prefix: str = "") -> Generator[StreamInfo, None, None]:
         """Describe all streams whose names begin with ``prefix``, in the order of their bytes.
@@ -339,22 +352,10 @@ class Client(Files, Downloads, Producers, RecordBatches):
         """
         self._ask(requests.delete(name, stream_id or self.stat(name).stream_id))
 
-    def status(self) -> ClusterStatus:
-        """Tell what the server that answers says about itself and its cluster."""
-        return self._ask(requests.cluster_status())
-
-    def topology(self) -> Topology:
-        """The ring and who holds which shard, as the cluster agreed on it."""
-        return self._ask(get_topology())
-
-    def members(self) -> tuple[MemberInfo, ...]:
-        """Whom the server knows by gossip, by name; itself included."""
-        return self._ask(list_members())
-
     # -- inside -------------------------------------------------------------------------------
 
     def _ask(self, unary: requests.Unary[_Value]) -> _Value:
-        attempts = self._attempts(self._budget_ms)
+        attempts = self._attempts(max(self._budget_ms, unary.budget_ms_min))
         lost = False
         while True:
             address, channel = self._sockets.channel()

@@ -31,6 +31,13 @@ class MemberInfo:
     tags: dict[str, str]
 
 
+def member_of(told: cluster_pb2.Member) -> MemberInfo:
+    """A member as a server told it."""
+    return MemberInfo(
+        told.name, told.address, told.rpc_address, told.type, told.status, dict(told.tags)
+    )
+
+
 def list_members() -> Unary[tuple[MemberInfo, ...]]:
     """ListMembers."""
 
@@ -39,10 +46,7 @@ def list_members() -> Unary[tuple[MemberInfo, ...]]:
             answer = cluster_pb2.ListMembersResponse.FromString(message)
         except DecodeError as error:
             raise WireFormatError("the server's answer is no ListMembersResponse") from error
-        return tuple(
-            MemberInfo(one.name, one.address, one.rpc_address, one.type, one.status, dict(one.tags))
-            for one in answer.members
-        )
+        return tuple(map(member_of, answer.members))
 
     request = cluster_pb2.ListMembersRequest().SerializeToString()
     return Unary(methods.LIST_MEMBERS, request, read)

@@ -127,7 +127,7 @@ class RecordBatches:
 class AsyncAnswers(Protocol):
     """What ``AsyncRecordBatches`` needs of its client."""
 
-    def _begin(self, wish: ReadWish, timeout_s: float | None) -> BeginAnswers:
+    def _begin(self, wish: ReadWish, timeout_s: float | None) -> BeginAnswers[codecs.ReadResponse]:
         """What begins a read's calls."""
 
 

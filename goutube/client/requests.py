@@ -38,6 +38,7 @@ from goutube.routing import Parcel, ProducerSession, ReadWish, Start
 _Value = TypeVar("_Value")
 _Answer = TypeVar("_Answer", bound=Message)
 Place = int | Literal["earliest", "latest"]
+Bound = int | Literal["default"] | None
 _NUMBER_MAX = (1 << 64) - 1
 
 
@@ -48,12 +49,14 @@ class Unary(Generic[_Value]):
     Attributes:
         after_lost: what an error means once an earlier try may have been carried out; it returns
             the value or raises.
+        budget_ms_min: how long the server may take by rights, whatever the caller's patience.
     """
 
     path: str
     request: bytes
     read: Callable[[bytes], _Value]
     after_lost: Callable[[GoutubeError], _Value] | None = None
+    budget_ms_min: int = 0
 
 
 def check_number(value: int, what: str) -> int:
@@ -77,7 +80,7 @@ def describe(name: str) -> Unary[StreamInfo]:
     )
 
 
-def create(name: str, content_type: str, metadata: Mapping[str, str] | None) -> Unary[StreamInfo]:
+def create(name: str, properties: StreamProperties) -> Unary[StreamInfo]:
     """CreateStream."""
 
     def after_lost(error: GoutubeError) -> StreamInfo:
@@ -90,7 +93,7 @@ def create(name: str, content_type: str, metadata: Mapping[str, str] | None) -> 
         raise error
 
     request = admin_pb2.CreateStreamRequest(
-        stream=check_stream_name(name), properties=_properties(content_type, metadata)
+        stream=check_stream_name(name), properties=_properties(properties)
     )
     return Unary(
         methods.CREATE_STREAM,
@@ -101,16 +104,24 @@ def create(name: str, content_type: str, metadata: Mapping[str, str] | None) -> 
 
 
 def change(
-    info: StreamInfo, content_type: str | None, metadata: Mapping[str, str] | None
+    info: StreamInfo,
+    content_type: str | None,
+    metadata: Mapping[str, str] | None,
+    retention_bytes: Bound,
+    retention_ms: Bound,
 ) -> Unary[StreamInfo]:
     """ChangeStream of the stream that was described; what is None stays."""
-    properties = info.properties
+    known = info.properties
     request = admin_pb2.ChangeStreamRequest(
         stream=info.name,
         stream_id=info.stream_id,
         properties=_properties(
-            properties.content_type if content_type is None else content_type,
-            properties.metadata if metadata is None else metadata,
+            StreamProperties(
+                known.content_type if content_type is None else content_type,
+                known.metadata if metadata is None else metadata,
+                _bound(known.retention_bytes, retention_bytes),
+                _bound(known.retention_ms, retention_ms),
+            )
         ),
     )
     return Unary(
@@ -349,14 +360,31 @@ def _parse(kind: type[_Answer], message: bytes) -> _Answer:
         raise WireFormatError(f"the server's answer is no {kind.__name__}: {error}") from error
 
 
-def _properties(
-    content_type: str, metadata: Mapping[str, str] | None
-) -> admin_pb2.StreamProperties:
-    return admin_pb2.StreamProperties(content_type=content_type, metadata=metadata)
+def _bound(known: int | None, wanted: Bound) -> int | None:
+    if wanted == "default":
+        return None
+    return known if wanted is None else wanted
+
+
+def _properties(properties: StreamProperties) -> admin_pb2.StreamProperties:
+    message = admin_pb2.StreamProperties(
+        content_type=properties.content_type, metadata=properties.metadata
+    )
+    if properties.retention_bytes is not None:
+        message.retention_bytes = check_number(properties.retention_bytes, "retention_bytes")
+    if properties.retention_ms is not None:
+        message.retention_ms = check_number(properties.retention_ms, "retention_ms")
+    return message
 
 
 def _info(info: admin_pb2.StreamInfo) -> StreamInfo:
-    properties = StreamProperties(info.properties.content_type, dict(info.properties.metadata))
+    told = info.properties
+    properties = StreamProperties(
+        told.content_type,
+        dict(told.metadata),
+        told.retention_bytes if told.HasField("retention_bytes") else None,
+        told.retention_ms if told.HasField("retention_ms") else None,
+    )
     return StreamInfo(
         name=info.name,
         stream_id=StreamId(info.stream_id),

@@ -3,7 +3,7 @@
 from goutube.config.fields import ENV_PREFIX, FIELDS, Setting
 from goutube.config.load import Loaded, effective, load
 from goutube.config.schema import Config
-from goutube.config.values import NO_ADDRESS, decode_key, is_loopback, split_address
+from goutube.config.values import NO_ADDRESS, decode_key, is_loopback, parse_age, split_address
 
 __all__ = [
     "ENV_PREFIX",
@@ -16,5 +16,6 @@ __all__ = [
     "effective",
     "is_loopback",
     "load",
+    "parse_age",
     "split_address",
 ]

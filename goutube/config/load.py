@@ -20,13 +20,16 @@ from typing_extensions import override
 from goutube.config.fields import ENV_PREFIX, FIELDS, shown
 from goutube.config.schema import Config
 from goutube.config.values import NO_ADDRESS, is_loopback
+from goutube.crash_points import CRASH_VARIABLE, CrashAt
 from goutube.errors import ConfigError
 
 _BY_NAME: Final = {field.name: field for field in FIELDS}
 _FILE_KEYS: Final = {
     spelling: field.name for field in FIELDS for spelling in (field.name, *field.file_aliases)
 }
-_OTHER_VARIABLES: Final = frozenset({"GOUTUBE_SERVER", "GOUTUBE_CONFIG", "GOUTUBE_CPU_PATH"})
+_OTHER_VARIABLES: Final = frozenset(
+    {"GOUTUBE_SERVER", "GOUTUBE_CONFIG", "GOUTUBE_CPU_PATH", CRASH_VARIABLE}
+)
 """Variables that are ours, but no setting of an agent."""
 
 
@@ -40,12 +43,14 @@ class Loaded:
             file's path.
         warnings: sentences for the log.
         notes: what this release does not do yet with settings that it accepts.
+        crash_at: where the agent is to kill itself, which tests ask for; None: nowhere.
     """
 
     config: Config
     sources: Mapping[str, str]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
+    crash_at: CrashAt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,8 @@ def load(flags: Mapping[str, str | None], file: Path | None, environ: Mapping[st
     if problems:
         raise ConfigError("; ".join(problems), problems=len(problems))
     warnings += _warnings(config)
-    return Loaded(config, sources, tuple(warnings), _notes(config))
+    crash_at = _crash_at(environ, warnings)
+    return Loaded(config, sources, tuple(warnings), _notes(config), crash_at)
 
 
 def effective(loaded: Loaded) -> list[tuple[str, str, str]]:
@@ -127,6 +133,15 @@ def _environment_layer(environ: Mapping[str, str], warnings: list[str]) -> _Laye
             hint = _nearest(variable, list(known))
             warnings.append(f"the environment variable {variable} is no setting{hint}; ignored")
     return layer
+
+
+def _crash_at(environ: Mapping[str, str], warnings: list[str]) -> CrashAt | None:
+    """What a test asks for; nobody else means it."""
+    asked = environ.get(CRASH_VARIABLE, "")
+    if not asked:
+        return None
+    warnings.append(f"the agent will kill itself at {asked}, for {CRASH_VARIABLE} asks for it")
+    return CrashAt.parse(asked)
 
 
 def _file_layer(file: Path | None, problems: list[str]) -> _Layer:

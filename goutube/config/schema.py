@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from goutube.config.values import (
     Addresses,
+    Age,
     Count,
     GossipAddress,
     Keys,
@@ -33,6 +34,7 @@ from goutube.limits import (
     KIB,
     MIB,
     RECORD_BYTES_MAX,
+    RETENTION_MAX,
     SHARD_COUNT_DEFAULT,
     SHARD_COUNT_MAX,
     VIRTUAL_NODE_COUNT_DEFAULT,
@@ -201,6 +203,62 @@ class Config(BaseSettings):
         Facts("bytes", "Smaller: space comes back sooner, more files."),
         ge=64 * KIB,
         le=1024 * MIB,
+    )
+    free_bytes_low: Size = _setting(
+        1024 * MIB,
+        "With less free space than this the log and the metrics warn.",
+        Facts("bytes", "Time to act before appends are refused."),
+        ge=0,
+        le=1 << 50,
+    )
+    free_bytes_min: Size = _setting(
+        256 * MIB,
+        "With less free space than this appends are refused; reads, trims and deletions go on.",
+        Facts("bytes", "Room for indexes, catalogues and compaction, which give space back."),
+        ge=0,
+        le=1 << 50,
+    )
+    compaction_dead_percent: Count = _setting(
+        50,
+        "A sealed segment is written anew when so much of it is trimmed or of deleted streams.",
+        Facts("percent", "For each byte that it gives back, at most one is written."),
+        ge=10,
+        le=100,
+    )
+    compaction_bytes_per_s: Size = _setting(
+        16 * MIB,
+        "How fast segments that are written anew are read and written, both counted.",
+        Facts("bytes a second", "A small share of any disk, so that appends do not notice it."),
+        ge=64 * KIB,
+        le=16384 * MIB,
+    )
+    scrub_bytes_per_s: Size = _setting(
+        4 * MIB,
+        "How fast sealed segments are read again to find damage before readers do; 0: never.",
+        Facts("bytes a second", "A small share of any disk; 2.4 TB in a week."),
+        ge=0,
+        le=16384 * MIB,
+    )
+    scrub_interval: Age = _setting(
+        7 * 24 * 3_600_000,
+        "From the beginning of one pass over all sealed segments to that of the next, as 7d.",
+        Facts("ms", "Damage that is found while a copy is whole can be repaired."),
+        ge=1000,
+        le=1 << 40,
+    )
+    retention_bytes: Size = _setting(
+        0,
+        "How much is kept of each stream that does not say so itself; 0: all.",
+        Facts("bytes", "Nothing is dropped that nobody asked to drop."),
+        ge=0,
+        le=RETENTION_MAX,
+    )
+    retention_age: Age = _setting(
+        0,
+        "How long records are kept of each stream that does not say so itself, as 7d; 0: for ever.",
+        Facts("ms", "Nothing is dropped that nobody asked to drop."),
+        ge=0,
+        le=RETENTION_MAX,
     )
     advertise_rpc_addr: LocalAddress | None = _setting(
         None,

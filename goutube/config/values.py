@@ -14,6 +14,7 @@ from goutube.limits import KIB, MIB
 
 _SIZE: Final = re.compile(r"([0-9][0-9_]*)\s*([A-Za-z]*)")
 _UNITS: Final = {"": 1, "B": 1, "KIB": KIB, "MIB": MIB, "GIB": 1024 * MIB}
+_AGE_UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?")
 _NODE_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 NO_ADDRESS: Final = "off"
@@ -90,6 +91,23 @@ def parse_size(value: object) -> object:
     if match is None or unit is None:
         raise ValueError("must be a number of bytes, such as 1048576, 1024KiB or 1MiB")
     return int(match[1]) * unit
+
+
+def parse_age(value: object) -> object:
+    """Turn ``7d``, ``12h``, ``30m``, ``45s`` or ``500ms`` into milliseconds; a number passes.
+
+    Raises:
+        ValueError: saying what is understood.
+    """
+    if isinstance(value, bool):
+        raise ValueError("must be a time, such as 7d")  # noqa: TRY004 - pydantic's way
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value.strip())
+    unit = _AGE_UNITS.get(match[2].lower()) if match else None
+    if match is None or (unit is None and int(match[1])):
+        raise ValueError("must be a time, such as 7d, 12h, 30m, 45s or 500ms; 0 for ever")
+    return int(match[1]) * (unit or 0)
 
 
 def _count(value: object) -> object:
@@ -178,6 +196,7 @@ GossipAddress = Annotated[str, BeforeValidator(_address("0.0.0.0"))]  # noqa: S1
 LocalAddress = Annotated[str, BeforeValidator(_address("127.0.0.1"))]
 LocalAddressOrOff = Annotated[str, BeforeValidator(_address_or_off("127.0.0.1"))]
 Size = Annotated[int, BeforeValidator(parse_size)]
+Age = Annotated[int, BeforeValidator(parse_age)]
 Count = Annotated[int, BeforeValidator(_count)]
 Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 Keys = Annotated[tuple[SecretStr, ...], BeforeValidator(_keys)]

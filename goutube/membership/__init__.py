@@ -25,6 +25,7 @@ from goutube.membership.effects import (
     Send,
     Status,
 )
+from goutube.membership.key_queries import KeyAction, KeyAnswer, key_fingerprint
 from goutube.membership.keyring import KEY_BYTES, NONCE_BYTES, Keyring
 from goutube.membership.machine import Membership
 from goutube.membership.messages import META_BYTES_MAX, StreamError
@@ -50,6 +51,8 @@ __all__ = [
     "HealthChanged",
     "JoinFailed",
     "Joined",
+    "KeyAction",
+    "KeyAnswer",
     "Keyring",
     "KeysChanged",
     "LeaveDone",
@@ -69,6 +72,7 @@ __all__ = [
     "StreamMessage",
     "StreamReader",
     "encode_tags",
+    "key_fingerprint",
     "open_packet",
     "parse_snapshot",
     "render_snapshot",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Callable
 from typing import Final
 
@@ -15,17 +15,16 @@ PART_BYTES: Final = 2
 _SHORTEST_BYTES: Final = 16
 
 
+_Rank = tuple[int, int, int]
+"""How often it was sent, its length and its number, both negated: rarely sent before often, long
+before short, new before old. No two are equal."""
+
+
 class _Broadcast(Struct, eq=False):
     key: object
     command: bytes
-    number: int
+    rank: _Rank
     finished: Callable[[], None] | None
-    transmits: int = 0
-
-    @property
-    def rank(self) -> tuple[int, int, int]:
-        """Rarely sent before often, long before short, new before old."""
-        return self.transmits, -len(self.command), -self.number
 
 
 class Broadcasts:
@@ -33,7 +32,7 @@ class Broadcasts:
 
     def __init__(self) -> None:
         self._by_key: dict[object, _Broadcast] = {}
-        self._ordered: list[_Broadcast] = []
+        self._ordered: list[tuple[_Rank, _Broadcast]] = []
         self._number = 0
 
     def __len__(self) -> int:
@@ -50,15 +49,15 @@ class Broadcasts:
         self._number += 1
         old = self._by_key.get(key)
         if old is None and len(self._ordered) >= QUEUE_MAX:
-            old = self._ordered[-1]
+            old = self._ordered[-1][1]
         if old is not None:
             self._remove(old)
-        fresh = _Broadcast(key, command, self._number, finished)
+        fresh = _Broadcast(key, command, (0, -len(command), -self._number), finished)
         self._by_key[key] = fresh
-        insort(self._ordered, fresh, key=lambda item: item.rank)
+        insort(self._ordered, (fresh.rank, fresh))
 
     def _remove(self, item: _Broadcast) -> None:
-        self._ordered.remove(item)
+        del self._ordered[bisect_left(self._ordered, (item.rank,))]
         del self._by_key[item.key]
         if item.finished is not None:
             item.finished()
@@ -72,19 +71,22 @@ class Broadcasts:
             limit: after how many sendings one is finished.
         """
         chosen: list[_Broadcast] = []
-        for item in self._ordered:
+        at = 0
+        while at < len(self._ordered) and len(chosen) < parts and room_bytes >= _SHORTEST_BYTES:
+            (transmits, *_), item = self._ordered[at]
             cost = len(item.command) + PART_BYTES
             if cost <= room_bytes:
                 chosen.append(item)
                 room_bytes -= cost
-            if len(chosen) == parts or room_bytes < _SHORTEST_BYTES:
-                break
+                at += 1
+            else:  # on to the first that is short enough, or was sent once more
+                at = bisect_left(self._ordered, ((transmits, PART_BYTES - room_bytes),), at + 1)
         for item in chosen:
-            item_is_done = item.transmits + 1 >= limit
-            if item_is_done:
+            transmits, length, number = item.rank
+            if transmits + 1 >= limit:
                 self._remove(item)
             else:
-                self._ordered.remove(item)
-                item.transmits += 1
-                insort(self._ordered, item, key=lambda one: one.rank)
+                del self._ordered[bisect_left(self._ordered, (item.rank,))]
+                item.rank = transmits + 1, length, number
+                insort(self._ordered, (item.rank, item))
         return [item.command for item in chosen]

@@ -124,9 +124,13 @@ class HealthChanged(Struct, frozen=True):
 
 
 class KeysChanged(Struct, frozen=True):
-    """The keyring was changed by an operator of the cluster."""
+    """The keyring was changed by an operator of the cluster.
+
+    The one who asked for it waits for ``Membership.keys_kept`` with its number.
+    """
 
     keys: tuple[bytes, ...]
+    number: int
 
 
 class LeaveDone(Struct, frozen=True):

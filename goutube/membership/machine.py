@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from goutube.errors import WireFormatError
@@ -16,6 +16,7 @@ from goutube.membership.effects import (
     NameInUse,
     Status,
 )
+from goutube.membership.key_queries import KeyAction, KeyAnswer
 from goutube.membership.messages import State, User
 from goutube.membership.packet import Seal
 from goutube.membership.queries import Queries
@@ -138,6 +139,16 @@ class Membership:
     def fire(self, name: str, payload: bytes) -> None:
         """Tell a user event to the whole cluster."""
         self._events.fire(name, payload)
+
+    def ask_keys(
+        self, action: KeyAction, key: bytes, done: Callable[[tuple[KeyAnswer, ...]], None]
+    ) -> None:
+        """Have every live member list its keys, or install, use or remove one; see ``Queries``."""
+        self._queries.ask_keys(action, key, done)
+
+    def keys_kept(self, number: int, fault: str) -> None:
+        """A restart would find the keys of a ``KeysChanged``; see ``Queries``."""
+        self._queries.keys_kept(number, fault)
 
     def set_tags(self, tags: dict[str, str]) -> None:
         """Change what the others are told of us."""

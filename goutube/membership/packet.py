@@ -25,6 +25,7 @@ PACKET_BYTES_MAX: Final = 65_536
 PARTS_MAX: Final = 127
 """Parts of one compound: with more, agents before memberlist 0.3.2 cut at the wrong places."""
 _DEPTH_MAX: Final = 4
+_NESTING: Final = (int(Kind.COMPOUND), int(Kind.COMPRESSED))
 _CRC_BYTES: Final = 5
 CRC_VERSION: Final = 5
 """Peers whose greatest protocol version is at least this read checksums."""
@@ -145,7 +146,7 @@ class _Unwrapping:
         """Look into a command, ``depth`` layers deep at most."""
         if not command:
             raise WireFormatError("a command has no bytes", fault="empty")
-        if command[0] not in (Kind.COMPOUND, Kind.COMPRESSED):
+        if command[0] not in _NESTING:
             self.messages.append(command)
             return
         if depth == 0:

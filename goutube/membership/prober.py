@@ -133,9 +133,11 @@ class Prober:
         if probe is None:
             return
         profile, me = self._context.profile, self._view.me
-        others = [e for e in self._view.others(State.ALIVE) if e is not probe.target]
-        count = min(profile.indirect_checks, len(others))
-        for helper in self._context.chance.sample(others, count):
+
+        def helps(entry: Entry) -> bool:
+            return entry.state == State.ALIVE and entry is not probe.target
+
+        for helper in self._view.some(profile.indirect_checks, helps):
             nack = helper.versions[1] >= _NACK_VERSION
             probe.nacks_due += nack
             request = IndirectPing(

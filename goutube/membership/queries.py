@@ -15,6 +15,12 @@ from goutube.membership.clocks import Clock
 from goutube.membership.context import Context
 from goutube.membership.dialect import list_of, text, unpack
 from goutube.membership.effects import Endpoint, KeysChanged, Member, QuerySeen, Status
+from goutube.membership.key_queries import (
+    KeyAction,
+    KeyAnswer,
+    encode_key_request,
+    read_key_answer,
+)
 from goutube.membership.keyring import Keyring
 from goutube.membership.messages import User
 from goutube.membership.roster import Roster
@@ -45,15 +51,29 @@ _REPETITION: Final = re.compile(r"[*+{]")
 _REPETITIONS_MAX: Final = 2
 
 _KEY_CHANGES: Final = {
-    "_serf_install-key": Keyring.add,
-    "_serf_use-key": Keyring.use,
-    "_serf_remove-key": Keyring.remove,
+    KeyAction.INSTALL: Keyring.add,
+    KeyAction.USE: Keyring.use,
+    KeyAction.REMOVE: Keyring.remove,
 }
+_KEY_QUERIES: Final = frozenset(map(str, KeyAction))
+_ANSWER_RELAYS: Final = 2
+"""Members that pass an answer about keys on, too: each is a packet that may get lost."""
+_Reply = Callable[[bytes], None]
 
 
 class _Asked(Struct):
-    """A query of ours that is under way."""
+    """A query of ours that is under way.
 
+    Attributes:
+        awaited: it ends early when all of these have answered.
+        own: whether we answer, too: that is waited for, however long our disk takes.
+        overdue: the time of the others is over.
+    """
+
+    end: Callable[[dict[str, bytes]], None]
+    awaited: frozenset[str]
+    own: bool
+    overdue: bool = False
     answers: dict[str, bytes] = {}
 
 
@@ -69,6 +89,9 @@ class Queries:
         self.least_ltime = 0
         self._seen: dict[int, tuple[int, list[int]]] = {}
         self._asked: dict[int, _Asked] = {}
+        self._change_count = 0
+        self._unkept: dict[int, _Reply] = {}
+        """Who waits until a change of keys would outlast a restart, by its number."""
 
     # Queries of others
 
@@ -83,9 +106,7 @@ class Queries:
             return
         if query.flags & Query.ACK_WANTED:
             self._respond(query, QueryResponse.ACK, None)
-        answer = self._answer(query)
-        if answer is not None:
-            self._respond(query, 0, answer)
+        self._answer(query, lambda payload: self._respond(query, 0, payload))
 
     def _is_new(self, query: Query) -> bool:
         too_old = self.clock.time > _SLOTS and query.ltime < self.clock.time - _SLOTS
@@ -106,44 +127,56 @@ class Queries:
         except WireFormatError:
             return False
 
-    def _answer(self, query: Query) -> bytes | None:
+    def _answer(self, query: Query, reply: _Reply) -> None:
         payload = query.payload or b""
         try:
             if query.name == "_serf_conflict":
-                return self._conflict(text(payload))
-            if query.name in _KEY_CHANGES:
-                return self._change_key(query.name, decode_key_request(payload).key)
-            if query.name == "_serf_list-keys":
-                return self._list_keys(query)
+                self._conflict(text(payload), reply)
+            elif query.name in _KEY_QUERIES:
+                self._obey(KeyAction(query.name), payload, query, reply)
+            elif not query.name.startswith("_serf_"):
+                event = QuerySeen(query.name, payload, query.source_node)
+                self._context.effects.events.append(event)
         except WireFormatError:
-            return None
-        if not query.name.startswith("_serf_"):
-            event = QuerySeen(query.name, payload, query.source_node)
-            self._context.effects.events.append(event)
-        return None
+            return
 
-    def _conflict(self, name: str) -> bytes | None:
+    def _conflict(self, name: str, reply: _Reply) -> None:
         member = self._roster.members.get(name)
         if member is None or name == self._roster.my_name:
-            return None  # stock nodes count an answer without a member as a vote against both
+            return  # stock nodes count an answer without a member as a vote against both
         v = member.versions
-        return encode_payload(
-            SerfKind.CONFLICT_RESPONSE,
-            MemberRecord(member.endpoint.addr, v[5], v[4], v[3], name, member.endpoint.port,
-                         v[2], v[1], v[0], member.status, member.tags),
-        )  # fmt: skip
+        record = MemberRecord(member.endpoint.addr, v[5], v[4], v[3], name, member.endpoint.port,
+                              v[2], v[1], v[0], member.status, member.tags)  # fmt: skip
+        reply(encode_payload(SerfKind.CONFLICT_RESPONSE, record))
 
-    def _change_key(self, name: str, key: bytes) -> bytes:
-        fault = "" if self._keyring else "No keyring to modify (encryption not enabled)"
-        if not fault:
-            try:
-                _KEY_CHANGES[name](self._keyring, key)
-            except InvalidArgumentError as error:
-                fault = error.message
-            else:
-                self._context.effects.events.append(KeysChanged(self._keyring.keys))
-        answer = KeyResponse(None, fault, "", not fault)
-        return encode_payload(SerfKind.KEY_RESPONSE, answer)
+    def _obey(self, action: KeyAction, payload: bytes, query: Query, reply: _Reply) -> None:
+        if action is KeyAction.LIST:
+            reply(self._list_keys(query))
+        else:
+            self._change_key(action, decode_key_request(payload).key, reply)
+
+    def _change_key(self, action: KeyAction, key: bytes, reply: _Reply) -> None:
+        if not self._keyring:
+            reply(_change_answer("No keyring to modify (encryption not enabled)"))
+            return
+        try:
+            _KEY_CHANGES[action](self._keyring, key)
+        except InvalidArgumentError as error:
+            reply(_change_answer(error.message))
+            return
+        self._change_count += 1
+        self._unkept[self._change_count] = reply
+        changed = KeysChanged(self._keyring.keys, self._change_count)
+        self._context.effects.events.append(changed)
+
+    def keys_kept(self, number: int, fault: str) -> None:
+        """Answer for a change of keys, now that a restart would find them.
+
+        Args:
+            number: of the ``KeysChanged`` that told of them.
+            fault: why a restart would not find them; empty where it would.
+        """
+        self._unkept.pop(number)(_change_answer(fault))
 
     def _list_keys(self, query: Query) -> bytes:
         keys = tuple(base64.b64encode(key).decode() for key in self._keyring.keys)
@@ -199,29 +232,80 @@ class Queries:
             name: the name.
             done: told how many answered, and how many of these named our own address.
         """
-        options = self._context.options
-        number = self._context.chance.randrange(1 << 32)
-        asked = self._asked[number] = _Asked()
-        timeout = self._context.profile.query_timeout_ms(self._roster.alive_count())
-        query = Query(options.endpoint.addr, None, 0, number, self.clock.time, "_serf_conflict",
-                      name.encode("utf-8", "surrogateescape"), options.endpoint.port, 0,
-                      options.name, timeout * 1_000_000)  # fmt: skip
-        self.seen(query)
+        ours = self._context.options.endpoint.plain()
 
-        def count() -> None:
-            del self._asked[number]
-            ours = options.endpoint.plain()
-            places = [_place(payload) for payload in asked.answers.values()]
+        def count(answers: dict[str, bytes]) -> None:
+            places = [_place(payload) for payload in answers.values()]
             known = [place for place in places if place is not None]
             done(len(known), sum(place == ours for place in known))
 
-        self._context.timers.after(timeout, count)
+        self._ask("_serf_conflict", name.encode("utf-8", "surrogateescape"), count)
+
+    def ask_keys(
+        self, action: KeyAction, key: bytes, done: Callable[[tuple[KeyAnswer, ...]], None]
+    ) -> None:
+        """Have every member that is alive do something with the keys, ourselves first.
+
+        Args:
+            action: what.
+            key: which one; empty for a list.
+            done: told what each of them said, by name; one that kept silent says so.
+        """
+        members, me = self._roster.members.values(), self._roster.my_name
+        awaited = frozenset({me} | {m.name for m in members if m.status == Status.ALIVE})
+        payload = encode_key_request(key)
+
+        def end(answers: dict[str, bytes]) -> None:
+            done(tuple(read_key_answer(name, answers.get(name)) for name in sorted(awaited)))
+
+        query = self._ask(action, payload, end, awaited, relay_factor=_ANSWER_RELAYS)
+        self._obey(action, payload, query, lambda own: self._count(query.number, me, own))
+
+    def _ask(
+        self,
+        name: str,
+        payload: bytes,
+        end: Callable[[dict[str, bytes]], None],
+        awaited: frozenset[str] = frozenset(),
+        relay_factor: int = 0,
+    ) -> Query:
+        """Send a query to all; ``end`` gets the answers that came in time, by who gave them."""
+        options, number = self._context.options, self._context.chance.randrange(1 << 32)
+        self._asked[number] = _Asked(end, awaited, self._roster.my_name in awaited)
+        timeout = self._context.profile.query_timeout_ms(self._roster.alive_count())
+        query = Query(options.endpoint.addr, None, 0, number, self.clock.time, name, payload,
+                      options.endpoint.port, relay_factor, options.name,
+                      timeout * 1_000_000)  # fmt: skip
+        self.seen(query)
+        self._context.timers.after(timeout, lambda: self._end(number))
+        return query
+
+    def _end(self, number: int) -> None:
+        asked = self._asked.get(number)
+        if asked is None:
+            return
+        if asked.own and self._roster.my_name not in asked.answers:
+            asked.overdue = True
+            return
+        del self._asked[number]
+        asked.end(asked.answers)
 
     def answered(self, response: QueryResponse) -> None:
         """An answer to a query of ours; the first of each node counts."""
-        asked = self._asked.get(response.number)
-        if asked is not None and not response.flags & QueryResponse.ACK:
-            asked.answers.setdefault(response.source, response.payload or b"")
+        # Nobody else answers in our name.
+        if not response.flags & QueryResponse.ACK and response.source != self._roster.my_name:
+            self._count(response.number, response.source, response.payload or b"")
+
+    def _count(self, number: int, member: str, answer: bytes) -> None:
+        asked = self._asked.get(number)
+        if asked is not None:
+            asked.answers.setdefault(member, answer)
+            if asked.overdue or (asked.awaited and asked.awaited <= asked.answers.keys()):
+                self._context.timers.after(0, lambda: self._end(number))
+
+
+def _change_answer(fault: str) -> bytes:
+    return encode_payload(SerfKind.KEY_RESPONSE, KeyResponse(None, fault, "", not fault))
 
 
 def _place(payload: bytes) -> Endpoint | None:

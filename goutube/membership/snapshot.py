@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import ip_address
+from typing import Final
 
 from msgspec import Struct
 
 from goutube.membership.effects import Endpoint, Member, Status
+
+_PORT_MAX: Final = 65_535
 
 
 class Snapshot(Struct, frozen=True):
@@ -68,6 +71,8 @@ def show_endpoint(endpoint: Endpoint) -> str:
 
 def _read_endpoint(place: str) -> Endpoint | None:
     host, _, port = place.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) <= _PORT_MAX):
+        return None
     try:
         return Endpoint(ip_address(host.strip("[]")).packed, int(port))
     except ValueError:

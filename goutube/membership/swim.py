@@ -103,6 +103,12 @@ class Swim:
         """
         message = decode_message(command)
         match message:
+            case Suspect():  # rumours first: most messages are such
+                self.view.suspect(message)
+            case Alive():
+                self.view.alive(message)
+            case Dead():
+                self.view.dead(message)
             case Ping():
                 self.prober.pinged(message, source)
             case IndirectPing():
@@ -111,12 +117,6 @@ class Swim:
                 self.prober.ack(message)
             case Nack():
                 self.prober.nack(message)
-            case Suspect():
-                self.view.suspect(message)
-            case Dead():
-                self.view.dead(message)
-            case Alive():
-                self.view.alive(message)
             case User():
                 self._above.user_message(message.payload)
 
@@ -142,13 +142,13 @@ class Swim:
         if not any(map(len, (self.view.broadcasts, *self._above.queues))):
             return
         dead_since = now - profile.gossip_to_the_dead_ms
-        hearers = [
-            entry
-            for entry in self.view.others(State.ALIVE, State.SUSPECT, State.DEAD)
-            if entry.state != State.DEAD or entry.changed_ms > dead_since
-        ]
-        count = min(profile.gossip_nodes, len(hearers))
-        for entry in self._context.chance.sample(hearers, count):
+
+        def hears(entry: Entry) -> bool:
+            if entry.state == State.DEAD:
+                return entry.changed_ms > dead_since
+            return entry.state != State.LEFT
+
+        for entry in self.view.some(profile.gossip_nodes, hears):
             riders = self._riders(0, PARTS_MAX)
             if not riders:
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from msgspec import Struct
@@ -27,6 +27,7 @@ from goutube.membership.suspicion import Suspicion
 ENTRIES_MAX = 16_384
 """Nodes held at once: strangers must not fill the memory with names."""
 _GONE = (State.DEAD, State.LEFT)
+_TRIED_PER_WANTED = 4
 
 
 class Entry(Struct):
@@ -265,6 +266,20 @@ class View:
     def others(self, *states: State) -> list[Entry]:
         """Entries in one of these states, without ourselves."""
         return [e for e in self.entries.values() if e.state in states and e is not self.me]
+
+    def some(self, count: int, fits: Callable[[Entry], bool]) -> list[Entry]:
+        """So many entries that fit, or all that do, by chance and without ourselves."""
+        chance = self._context.chance
+        # Most fit: to look at a few first costs the same in a cluster of any size.
+        few = chance.sample(self.ring, min(len(self.ring), count * _TRIED_PER_WANTED))
+        found = self._fitting(few, fits)
+        if len(found) < count:
+            found = self._fitting(self.ring, fits)
+        return chance.sample(found, min(count, len(found)))
+
+    def _fitting(self, names: list[str], fits: Callable[[Entry], bool]) -> list[Entry]:
+        entries = map(self.entries.get, names)
+        return [e for e in entries if e is not None and e is not self.me and fits(e)]
 
     def purge(self) -> None:
         """Forget who is gone for long, and probe the rest in a new order."""

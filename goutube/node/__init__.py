@@ -30,10 +30,15 @@ from goutube.node.commands import (
     Start,
     TrimStream,
 )
-from goutube.node.machine import Node, NodeOptions, NodeStats, Ready, open_node
+from goutube.node.machine import Node, NodeOptions, Ready, open_node
+from goutube.node.retention import KEEP_ALL, RetentionLimits
+from goutube.node.scrub import Scrubber, ScrubPass
+from goutube.node.space import Space
+from goutube.node.stats import NodeStats
 
 __all__ = [
     "ANY_STREAM",
+    "KEEP_ALL",
     "Append",
     "AtOffset",
     "ChangeStream",
@@ -57,8 +62,12 @@ __all__ = [
     "Ready",
     "Reply",
     "Result",
+    "RetentionLimits",
+    "ScrubPass",
+    "Scrubber",
     "SealStream",
     "ShardStatus",
+    "Space",
     "Start",
     "TrimStream",
     "open_node",

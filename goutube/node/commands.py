@@ -13,6 +13,7 @@ from goutube.model import (
     StreamInfo,
     StreamProperties,
 )
+from goutube.storage import Damage
 
 ANY_STREAM = StreamId(0)
 """No shard ever gives this id: a command that carries it takes any stream of the name."""
@@ -162,7 +163,7 @@ class ListPage(Struct, frozen=True):
 
 
 class ShardStatus(Struct, frozen=True):
-    """One shard as this node sees it."""
+    """One shard as this node sees it; ``damages`` is what is in quarantine."""
 
     shard: int
     term: int
@@ -170,6 +171,7 @@ class ShardStatus(Struct, frozen=True):
     commit_index: int
     stream_count: int
     fault: str
+    damages: tuple[Damage, ...] = ()
 
 
 class NodeReport(Struct, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from goutube.errors import InvalidArgumentError
-from goutube.limits import CONTENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX
+from goutube.limits import CONTENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX, RETENTION_MAX
 from goutube.model import StreamProperties
 
 _LENGTH: Final = struct.Struct("<H")
@@ -30,6 +30,10 @@ def check_properties(properties: StreamProperties) -> None:
         raise InvalidArgumentError(f"metadata has {size} bytes; the limit is {METADATA_BYTES_MAX}")
     if "" in properties.metadata:
         raise InvalidArgumentError("metadata has an empty key")
+    for name in ("retention_bytes", "retention_ms"):
+        bound = getattr(properties, name)
+        if bound is not None and not 0 <= bound <= RETENTION_MAX:
+            raise InvalidArgumentError(f"{name} is {bound}; it is 0 to {RETENTION_MAX}")
 
 
 def _metadata_bytes(metadata: Mapping[str, str]) -> int:
@@ -42,12 +46,19 @@ def _text(value: str) -> bytes:
 
 
 def encode_properties(properties: StreamProperties) -> bytes:
-    """Content type, number of pairs, then keys and values; each text with its length before it."""
+    """Content type, number of pairs, then keys and values, each text with its length before it.
+
+    Behind them, where there are any, the bounds of retention: which ones, and their values.
+    """
     pairs = sorted(properties.metadata.items())
+    bounds = (properties.retention_bytes, properties.retention_ms)
+    given = [bound for bound in bounds if bound is not None]
+    flags = sum(1 << place for place, bound in enumerate(bounds) if bound is not None)
     return (
         _text(properties.content_type)
         + _LENGTH.pack(len(pairs))
         + b"".join(_text(key) + _text(value) for key, value in pairs)
+        + (bytes((flags,)) + b"".join(map(_OFFSET.pack, given)) if flags else b"")
     )
 
 
@@ -60,7 +71,32 @@ def decode_properties(content: bytes) -> StreamProperties:
     for _ in range(count):
         key, place = _read_text(content, place)
         metadata[key], place = _read_text(content, place)
-    return StreamProperties(content_type, metadata)
+    return StreamProperties(content_type, metadata, *_read_bounds(content, place))
+
+
+def retention_of(content: bytes) -> tuple[int | None, int | None]:
+    """The bounds in encoded properties, in bytes and in milliseconds; None: the node's default."""
+    if content == NO_PROPERTIES:  # nearly all streams
+        return None, None
+    (length,) = _LENGTH.unpack_from(content)
+    place = _LENGTH.size + length
+    (count,) = _LENGTH.unpack_from(content, place)
+    place += _LENGTH.size
+    for _ in range(2 * count):
+        (length,) = _LENGTH.unpack_from(content, place)
+        place += _LENGTH.size + length
+    return _read_bounds(content, place)
+
+
+def _read_bounds(content: bytes, place: int) -> tuple[int | None, int | None]:
+    flags = content[place] if place < len(content) else 0
+    place += 1
+    bounds: list[int | None] = [None, None]
+    for bit in range(2):
+        if flags >> bit & 1:
+            (bounds[bit],) = _OFFSET.unpack_from(content, place)
+            place += _OFFSET.size
+    return bounds[0], bounds[1]
 
 
 def _read_text(content: bytes, place: int) -> tuple[str, int]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable
+from functools import partial
 
 from msgspec import Struct, field
 
-from goutube.errors import DiskFullError, GoutubeError, StorageError
+from goutube.errors import GoutubeError, StorageError
 from goutube.names import check_stream_name
 from goutube.node.commands import (
     Append,
@@ -22,18 +24,23 @@ from goutube.node.commands import (
     Result,
 )
 from goutube.node.control import check_properties
-from goutube.node.judge import Proposable, existing_stream
+from goutube.node.judge import Proposable
 from goutube.node.reader import Reader
 from goutube.node.reclaim import Reclaimer
+from goutube.node.retention import KEEP_ALL, Retention, RetentionLimits
+from goutube.node.scrub import Scrubber
 from goutube.node.shard import Shard
+from goutube.node.space import Space, SpaceWatch
 from goutube.node.state import encode_catalogue
+from goutube.node.stats import NodeStats
 from goutube.node.streams import Change
-from goutube.ports import Call, Clock, Disk, Entropy, Job, Outcome
+from goutube.ports import Call, Clock, Disk, Entropy, Job, Outcome, Room
 from goutube.ring import ShardMap
 from goutube.storage import (
     FLAG_CREATES,
     Checkpoint,
     Checkpointer,
+    Damage,
     DirectoryOptions,
     EntryKind,
     OpenedStore,
@@ -41,9 +48,11 @@ from goutube.storage import (
     open_store,
     shard_directory,
     write_checkpoint,
+    write_damages,
 )
 
-_SPACE_CHECK_MS = 1_000
+_OWN_TOKEN = 0
+"""Of what the node itself proposes; nobody waits for the answer."""
 _CHECKPOINT_ENTRIES = 50_000
 """A catalogue is written when so many entries would have to be folded at the next start."""
 
@@ -55,17 +64,7 @@ class NodeOptions(Struct, frozen=True, kw_only=True):
     shard_count: int
     hash_function: str
     storage: StorageConfig = field(default_factory=StorageConfig)
-
-
-class NodeStats(Struct):
-    """What the node has done in this process; plain counters."""
-
-    appends: int = 0
-    append_records: int = 0
-    append_bytes: int = 0
-    duplicates: int = 0
-    reads: int = 0
-    read_bytes: int = 0
+    retention: RetentionLimits = KEEP_ALL
 
 
 class Ready(Struct, frozen=True):
@@ -92,20 +91,27 @@ class Node:
         self.stats = NodeStats()
         self.recovered = opened
         vote = bytes.fromhex(self.store.identity.incarnation)
-        self.shards = [Shard(recovered, vote) for recovered in opened.shards]
         self._map = ShardMap(options.shard_count, options.hash_function)
+        self.shards = [
+            Shard(recovered, vote, partial(self._is_of, recovered.log.shard))
+            for recovered in opened.shards
+        ]
         self._names = sorted(name for shard in self.shards for name in shard.catalogue.by_name)
         self._checkpointer = Checkpointer(self.store)
         self._reclaimer = Reclaimer(self.store, self.shards)
+        self._retention = Retention(self.shards, options.retention)
+        self.scrubber = Scrubber(self.store, self.shards)
         self._replies: list[Reply] = []
         self._reader = Reader(self.store, self._reply, self.stats)
         self._wall_ms = 0
         self._now_ms = 0
-        self._space_checked_ms = 0
+        self._space = SpaceWatch(self.store)
         self._appended = False
+        """Whether anything was since the free space was last looked after."""
         self._grown: dict[int, Shard] = {}
         """Shards that have committed entries since their catalogues were last looked at."""
-        self._full = False
+        self._own_trims = False
+        """Whether any reply may be to a command of the node's own."""
         self._draining = False
         self._failed = False
 
@@ -117,16 +123,12 @@ class Node:
             match command:
                 case Read():
                     shard = self._shard_of(command.name)
-                    stream = existing_stream(
-                        shard.catalogue.by_name.get(command.name), command.name, command.stream_id
-                    )
+                    stream = shard.stream_named(command.name, command.stream_id)
                     self._reader.begin(token, shard, stream, command)
                 case DescribeStream():
                     shard = self._shard_of(command.name)
-                    found = shard.catalogue.by_name.get(command.name)
-                    self._reply(
-                        token, existing_stream(found, command.name, command.stream_id).info()
-                    )
+                    stream = shard.stream_named(command.name, command.stream_id)
+                    self._reply(token, stream.info())
                 case ListStreams():
                     self._reply(token, self._list(command))
                 case _:
@@ -149,6 +151,8 @@ class Node:
 
     def drain(self) -> None:
         """Bring everything into the segments and catalogues, so that the next start is quick."""
+        if not self._draining and self.healthy:
+            self.store.seal_long()
         self._draining = True
 
     # What comes out
@@ -170,18 +174,28 @@ class Node:
             self._replies += replies
             for change in changes:
                 self._committed(shard, change)
+        deadlines: list[int | None] = []
         if self.store.failure is not None:
             self._fail(self.store.failure)
         else:
-            self._check_space()
+            deadlines.append(self._space.advance(self._now_ms, active=self._appended))
+            self._appended = False
             self._checkpoint_catalogues()
             if self._draining and self.store.journal_dirty:
                 self._checkpointer.ask()
-        deadlines = [self._checkpointer.advance(self._now_ms)]
-        if not self._draining and self.healthy:
+        if self._reclaimer.take_journal_behind() and not self.store.journal_dirty:
+            self._checkpointer.renew()
+        deadlines.append(self._checkpointer.advance(self._now_ms))
+        if self._draining:
+            self._reclaimer.stop()
+        elif self.healthy:
             deadlines.append(self._reclaimer.advance(self._now_ms))
+            deadlines.append(self._retain())
+            deadlines.append(self.scrubber.advance(self._now_ms, self._wall_ms))
         jobs = self.store.ready()
         replies, self._replies = self._replies, []
+        if self._own_trims:
+            replies = [reply for reply in replies if reply.token != _OWN_TOKEN]
         deadline = min((due for due in deadlines if due is not None), default=None)
         return Ready(jobs, replies, deadline)
 
@@ -195,6 +209,8 @@ class Node:
         """Whether a drain that was asked for is complete, or cannot be completed."""
         if self.store.failure is not None:
             return True
+        if self._draining and self.store.stuck:
+            return True  # the next start brings it from the journal
         return (
             self._draining
             and self.store.idle
@@ -214,12 +230,46 @@ class Node:
             [shard.status() for shard in self.shards],
         )
 
+    def watch_damage(self, tell: Callable[[Damage], None]) -> None:
+        """Have ``tell`` called with all damage that is known, and with what is found later."""
+        for shard in self.shards:
+            for damage in shard.log.damages:
+                tell(damage)
+            shard.log.on_damage = tell
+
+    @property
+    def space(self) -> Space:
+        """How much room the disk has left."""
+        return self._space.space
+
+    def watch_space(self, tell: Callable[[Space, Room], None]) -> None:
+        """Have ``tell`` called when that changes."""
+        self._space.tell = tell
+
+    @property
+    def damages(self) -> list[Damage]:
+        """The ranges of bytes that are in quarantine."""
+        return [damage for shard in self.shards for damage in shard.log.damages]
+
+    @property
+    def damaged_ranges(self) -> int:
+        """How many ranges of bytes are in quarantine."""
+        return len(self.damages)
+
+    @property
+    def damaged_bytes(self) -> int:
+        """How many bytes they have."""
+        return sum(damage.byte_count for damage in self.damages)
+
     @property
     def stream_count(self) -> int:
         """How many streams there are."""
         return len(self._names)
 
     # Inside
+
+    def _is_of(self, shard: int, name: str) -> bool:
+        return self._map.shard_of(name) == shard
 
     def _shard_of(self, name: str) -> Shard:
         return self.shards[self._map.shard_of(check_stream_name(name))]
@@ -233,18 +283,26 @@ class Node:
             check_properties(command.properties)
         if self.store.failure is not None:
             raise self.store.failure
-        grows = isinstance(command, Append | CreateStream | ChangeStream)
-        if grows and self._full:
-            raise DiskFullError(
-                f"less than {self.store.config.free_bytes_min} bytes are free on the data "
-                "directory's disk: free some, or trim or delete streams"
-            )
+        if isinstance(command, Append | CreateStream | ChangeStream):
+            self._space.check()
         reply = shard.propose(token, command, self._wall_ms)
         if shard.log.staged:
             self.store.staged(shard.log)
             self._appended = True
         if reply is not None:
             self._replies.append(reply)
+
+    def _retain(self) -> int:
+        """Propose what retention wants trimmed; when to look again."""
+        trims, due_ms = self._retention.advance(self._now_ms, self._wall_ms)
+        for shard, trim in trims:
+            self._own_trims = True
+            self.stats.retention_trims += 1
+            reply = shard.propose(_OWN_TOKEN, trim, self._wall_ms)
+            self.store.staged(shard.log)
+            if reply is not None:
+                self._replies.append(reply)
+        return due_ms
 
     def _committed(self, shard: Shard, change: Change) -> None:
         """Count a committed entry and wake those who wait for its stream."""
@@ -291,27 +349,12 @@ class Node:
         for shard in self.shards:
             self._replies += shard.fail(failure)
 
-    def _check_space(self) -> None:
-        """Look now and then, while there are appends, whether the disk is filling up."""
-        if not self._appended and not self._full:
-            return
-        if self._now_ms - self._space_checked_ms < _SPACE_CHECK_MS:
-            return
-        self._space_checked_ms = self._now_ms
-        self._appended = False
-
-        def then(outcome: Outcome) -> None:
-            if isinstance(outcome.value, int):
-                self._full = outcome.value < self.store.config.free_bytes_min
-
-        self.store.start(lambda ticket: Call(ticket, lambda disk: disk.free_bytes()), then)
-
     def _checkpoint_catalogues(self) -> None:
         """Write the catalogue of a shard whose entries behind its checkpoint have become many."""
         shards = self.shards if self._draining else list(self._grown.values())
         self._grown.clear()
         least = 1 if self._draining else _CHECKPOINT_ENTRIES
-        due = [shard for shard in shards if shard.behind >= least]
+        due = [shard for shard in shards if shard.behind >= least or shard.scans_long]
         for shard in due + self._reclaimer.take_uncovered():
             if not shard.checkpointing:
                 self._checkpoint_catalogue(shard)
@@ -331,7 +374,7 @@ class Node:
             if not self.store.fail(outcome):
                 shard.log.note_checkpoint(index, slot)
 
-        self.store.start(lambda ticket: Call(ticket, write), then)
+        self.store.start_roomy(lambda ticket: Call(ticket, write), then)
 
 
 def open_node(disk: Disk, clock: Clock, entropy: Entropy, options: NodeOptions) -> Node:
@@ -342,5 +385,9 @@ def open_node(disk: Disk, clock: Clock, entropy: Entropy, options: NodeOptions) 
     """
     directory = DirectoryOptions(options.node_name, options.shard_count, options.hash_function)
     node = Node(open_store(disk, entropy, options.storage, directory), options)
+    for recovered in node.recovered.shards:
+        if recovered.gaps:
+            log = recovered.log
+            write_damages(disk, shard_directory(log.shard), log.damages)
     node.advance(clock.wall_ms(), clock.monotonic_ms())
     return node

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
-from typing import Protocol
 
 from msgspec import Struct
 
-from goutube._native import VERDICT_IO_ERROR, VERDICT_OK, VERDICT_TOO_LONG, ReadRun
+from goutube._native import (
+    ENTRY_HEADER_BYTES,
+    VERDICT_IO_ERROR,
+    VERDICT_OK,
+    VERDICT_TOO_LONG,
+    ReadRun,
+)
 from goutube.errors import CorruptionError, GoutubeError, StreamNotFoundError
 from goutube.model import StreamId
 from goutube.node.commands import Read, ReadAnswer, Result
 from goutube.node.reads import Cursor, Run, check_offset, locate, resolve
 from goutube.node.shard import Shard
+from goutube.node.stats import NodeStats
 from goutube.node.streams import Stream
 from goutube.ports import Outcome, ReadEntries
-from goutube.storage import Store
+from goutube.storage import LostRange, Store, damage_in
 
 ReplySink = Callable[[int, Result, GoutubeError | None], None]
-
-
-class ReadStats(Protocol):
-    """The counters that reads move."""
-
-    reads: int
-    read_bytes: int
 
 
 class _Reading(Struct, frozen=True):
@@ -37,7 +37,7 @@ class _Reading(Struct, frozen=True):
 class Reader:
     """Answers reads out of the committed part of the logs."""
 
-    def __init__(self, store: Store, reply: ReplySink, stats: ReadStats) -> None:
+    def __init__(self, store: Store, reply: ReplySink, stats: NodeStats) -> None:
         self._store = store
         self._reply = reply
         self._stats = stats
@@ -81,6 +81,7 @@ class Reader:
         if cursor.offset >= after:
             self._at_end(reading, cursor)
             return
+        _refuse_lost(reading, cursor.offset, cursor.offset + 1)
         run = locate(reading.shard.log, stream, cursor, bytes_max)
         if run is None:
             raise _unreadable(reading, cursor, "no segment holds it")
@@ -89,6 +90,8 @@ class Reader:
     def _at_end(self, reading: _Reading, cursor: Cursor) -> None:
         stream, command = reading.stream, reading.command
         more = command.limit is None or command.limit > stream.end
+        if more:
+            reading.shard.check_end(stream)
         if command.wait and more and not stream.sealed:
             self._waiting.setdefault(stream.stream_id, {})[reading.token] = reading
             self._waiting_for[reading.token] = stream.stream_id
@@ -105,7 +108,8 @@ class Reader:
         def then(outcome: Outcome) -> None:
             try:
                 if outcome.error is not None:
-                    raise _unreadable(reading, cursor, str(outcome.error))
+                    self._failed(reading, cursor, run, str(outcome.error), bytes_max)
+                    return
                 assert isinstance(outcome.value, ReadRun)
                 self._took(reading, cursor, run, outcome.value, bytes_max)
             except GoutubeError as error:
@@ -136,11 +140,16 @@ class Reader:
         if read.verdict == VERDICT_TOO_LONG and read.needed > bytes_max:
             self._go_on(reading, cursor, read.needed)
             return
+        # What was passed over was not wanted; but what is gone might have been.
+        _refuse_lost(reading, cursor.offset, read.offset)
         if read.verdict != VERDICT_OK:
             what = f"{run.segment.path} is damaged at {read.position}"
+            met: ReadRun | None = read
             if read.verdict == VERDICT_IO_ERROR:
                 what = f"{run.segment.path} cannot be read (errno {read.error_number})"
-            raise _unreadable(reading, cursor, what)
+                met = read if read.error_number == errno.EIO else None
+            self._failed(reading, cursor, run, what, bytes_max, met)
+            return
         if read.data:
             self._answer(reading, read.offset, read)
             return
@@ -152,6 +161,36 @@ class Reader:
                 return
             raise _unreadable(reading, cursor, f"{run.segment.path} does not hold it")
         self._go_on(reading, Cursor(read.offset, cursor.ordinal, cursor.stamp), bytes_max)
+
+    def _failed(
+        self,
+        reading: _Reading,
+        cursor: Cursor,
+        run: Run,
+        what: str,
+        bytes_max: int,
+        read: ReadRun | None = None,
+    ) -> None:
+        """Read from the new file of a segment that was compacted meanwhile; else it is damage.
+
+        ``read`` is how far it came. Damage that is no part of this stream is passed over.
+        """
+        log = reading.shard.log
+        if run.segment not in log.segments:
+            self._go_on(reading, cursor, bytes_max)
+            return
+        if read is None:
+            raise _unreadable(reading, cursor, what)
+        damage = damage_in(log.segments, run.segment, read.position, ENTRY_HEADER_BYTES)
+        stream_id = reading.stream.stream_id
+        ours = next((lost for lost in damage.lost if lost.stream_id == stream_id), None)
+        if ours is None and read.offset > cursor.offset:
+            log.note_damage(damage)
+            self._go_on(reading, Cursor(read.offset, cursor.ordinal, cursor.stamp), bytes_max)
+            return
+        refusal = _unreadable(reading, cursor, what, ours)
+        log.note_damage(damage)
+        raise refusal
 
     def _answer(self, reading: _Reading, offset: int, read: ReadRun | None) -> None:
         stream = reading.stream
@@ -188,8 +227,23 @@ class Reader:
         self._reply(reading.token, answer, None)
 
 
-def _unreadable(reading: _Reading, cursor: Cursor, what: str) -> CorruptionError:
-    """The error of a read that should have found its bytes.
+def _refuse_lost(reading: _Reading, first: int, after: int) -> None:
+    """Refuse a read that needs bytes that are in no segment any more, or would jump over them.
+
+    Raises:
+        CorruptionError: naming them.
+    """
+    stream, log = reading.stream, reading.shard.log
+    if log.damages and first < after:
+        lost = log.lost_between(stream.stream_id, max(first, stream.start), after)
+        if lost is not None:
+            raise _unreadable(reading, Cursor(max(first, lost.first)), "they were damaged", lost)
+
+
+def _unreadable(
+    reading: _Reading, cursor: Cursor, what: str, lost: LostRange | None = None
+) -> CorruptionError:
+    """The error of a read that should have found its bytes; ``lost``: those that are gone.
 
     Raises:
         UsageError: they were trimmed, or the stream deleted, while the read was under way.
@@ -198,10 +252,13 @@ def _unreadable(reading: _Reading, cursor: Cursor, what: str) -> CorruptionError
     if stream.stream_id not in reading.shard.catalogue.by_id:
         raise _deleted(reading.command.name)
     check_offset(stream, cursor.offset)
+    after = min(lost.after, stream.end) if lost is not None else cursor.offset + 1
+    gone = f" Its offsets {lost.first} to {after} are gone, the rest can be read" if lost else ""
     return CorruptionError(
-        f"the stream {stream.name!r} cannot be read at {cursor.offset}: {what}",
+        f"the stream {stream.name!r} cannot be read at {cursor.offset}: {what}.{gone}",
         stream=stream.name,
         offset=cursor.offset,
+        **({"first_offset": lost.first, "after_offset": after} if lost else {}),
     )
 
 

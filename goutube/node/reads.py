@@ -108,6 +108,15 @@ def locate(log: ShardLog, stream: Stream, cursor: Cursor, bytes_max: int) -> Run
     return Run(segment, wanted.position, end.position + end.entry_bytes - wanted.position)
 
 
+def batch_offset(log: ShardLog, stream: Stream, cursor: Cursor) -> int | None:
+    """Where the batch begins that holds a place; None where no segment has one of the stream."""
+    found = _find_row(log, stream, cursor)
+    if found is None:
+        return None
+    _, rows, first = found
+    return rows.row(first).offset
+
+
 def _find_row(
     log: ShardLog, stream: Stream, cursor: Cursor
 ) -> tuple[Segment, StreamRows, int] | None:

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
 from goutube._native import last_delta
-from goutube.errors import CorruptionError, GoutubeError, OutcomeUnknownError
+from goutube.errors import (
+    CorruptionError,
+    GoutubeError,
+    OutcomeUnknownError,
+    StreamNotFoundError,
+)
 from goutube.model import AppendResult, ProducerStamp, StreamId, stream_id_of
 from goutube.node.commands import Append, Reply, ShardStatus
-from goutube.node.judge import Proposable, Settled, judge
+from goutube.node.judge import Proposable, Settled, existing_stream, judge
+from goutube.node.losses import Losses
 from goutube.node.state import decode_catalogue
-from goutube.node.streams import Catalogue, Change, Tail
-from goutube.storage import EntryKind, HardState, NewEntry, RecoveredEntry, RecoveredShard, ShardLog
+from goutube.node.streams import Catalogue, Change, Stream, Tail
+from goutube.storage import (
+    EntryKind,
+    HardState,
+    NewEntry,
+    RecoveredEntry,
+    RecoveredShard,
+    ShardLog,
+    checkpoint_path,
+    shard_directory,
+)
 
 
 class _Waiting(Struct, frozen=True):
@@ -35,16 +50,26 @@ class Shard:
 
     Args:
         vote: 16 bytes, this node's incarnation: a lone voter elects itself.
+        is_ours: whether a stream's name belongs to this shard.
     """
 
-    def __init__(self, recovered: RecoveredShard, vote: bytes) -> None:
+    def __init__(
+        self, recovered: RecoveredShard, vote: bytes, is_ours: Callable[[str], bool]
+    ) -> None:
         self.log: ShardLog = recovered.log
         checkpoint = recovered.checkpoint
+        path = checkpoint_path(shard_directory(self.log.shard), self.log.checkpoint_slot)
         self.catalogue = (
-            decode_catalogue(checkpoint.state, checkpoint.index) if checkpoint else Catalogue()
+            decode_catalogue(checkpoint.state, checkpoint.index, path)
+            if checkpoint
+            else Catalogue()
         )
+        self._losses = Losses(self.catalogue, recovered, is_ours)
         for entry in recovered.entries():
-            self.catalogue.apply(_recovered_change(entry))
+            self._losses.fold(_recovered_change(entry))
+        for damage in self._losses.finish():
+            self.log.note_damage(damage)
+        self.log.fault = self.log.fault or self._losses.doubt
         self.tail = Tail(self.catalogue)
         self._vote = vote
         self.checkpointing = False
@@ -55,6 +80,36 @@ class Shard:
         """The term that this node leads in; 0 until the first proposal of this life."""
         self._uncommitted: deque[Change] = deque()
         self._waiting: deque[_Waiting] = deque()
+
+    def stream_named(self, name: str, stream_id: StreamId) -> Stream:
+        """The committed stream of a name, if it is the one meant.
+
+        Raises:
+            StreamNotFoundError: it is not there.
+            CorruptionError: it may have been there.
+        """
+        try:
+            return existing_stream(self.catalogue.by_name.get(name), name, stream_id)
+        except StreamNotFoundError as error:
+            if self._losses.doubt:
+                raise CorruptionError(
+                    f"{error.message}, as far as is known: {self._losses.doubt}", stream=name
+                ) from None
+            raise
+
+    def check_end(self, stream: Stream) -> None:
+        """Check that a stream ends where it seems to.
+
+        Raises:
+            CorruptionError: bytes behind its end may be lost.
+        """
+        if self._losses.doubts(stream.stream_id):
+            raise CorruptionError(
+                f"the stream {stream.name!r} may have gone on beyond {stream.end}: "
+                f"{self._losses.doubt}",
+                stream=stream.name,
+                offset=stream.end,
+            )
 
     def propose(self, token: int, command: Proposable, now_ms: int) -> Reply | None:
         """Judge a command and append its entry, if it needs one.
@@ -130,8 +185,22 @@ class Shard:
 
     @property
     def behind(self) -> int:
-        """How many entries the next start would have to fold behind the catalogue's checkpoint."""
+        """How many entries the next start would have to fold behind the catalogue's checkpoint.
+
+        None that a checkpoint would spare it: a catalogue in doubt is never written down.
+        """
+        if self.log.fault:
+            return 0
         return self.catalogue.applied_index - self.log.checkpoint_index
+
+    @property
+    def scans_long(self) -> bool:
+        """Whether a start would scan a long sealed segment, which a catalogue now spares it."""
+        log = self.log
+        if len(log.segments) < 2 or self.behind < len(self.catalogue.by_id):
+            return False
+        newest = log.segments[-2]
+        return newest.sealed and newest.long and newest.last_index > log.checkpoint_index
 
     def status(self) -> ShardStatus:
         """What the shard is doing."""
@@ -143,6 +212,7 @@ class Shard:
             self.catalogue.applied_index,
             len(self.catalogue.by_id),
             log.fault,
+            tuple(log.damages),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from goutube.errors import CorruptionError
 from goutube.node.streams import Catalogue, Producer, Stream
 
 _HEAD: Final = struct.Struct("<QII")
@@ -51,8 +52,28 @@ def encode_catalogue(catalogue: Catalogue) -> bytes:
     return b"".join(parts)
 
 
-def decode_catalogue(content: bytes, applied_index: int) -> Catalogue:
-    """What ``encode_catalogue`` made."""
+def decode_catalogue(content: bytes, applied_index: int, path: str) -> Catalogue:
+    """What ``encode_catalogue`` made; ``path`` is the checkpoint's, for the error.
+
+    Raises:
+        CorruptionError: it made no such bytes.
+    """
+    try:
+        catalogue, end = _decode(content, applied_index)
+    except (struct.error, UnicodeDecodeError, KeyError) as error:
+        raise CorruptionError(
+            f"{path} holds no catalogue of streams although its checksum is right: {error}",
+            path=path,
+        ) from error
+    if end != len(content):
+        raise CorruptionError(
+            f"{path} holds a catalogue of {end} bytes in {len(content)}", path=path, position=end
+        )
+    return catalogue
+
+
+def _decode(content: bytes, applied_index: int) -> tuple[Catalogue, int]:
+    """The catalogue, and where it ends; what is cut off at the end makes it end behind that."""
     catalogue = Catalogue()
     catalogue.applied_index = applied_index
     catalogue.last_stamp, stream_count, order_count = _HEAD.unpack_from(content)
@@ -64,7 +85,7 @@ def decode_catalogue(content: bytes, applied_index: int) -> Catalogue:
         place += _ORDER.size
         producer = catalogue.by_id[stream_id].producer(producer_id)
         catalogue.restore_order(stream_id, producer_id, producer.last_stamp if producer else 0)
-    return catalogue
+    return catalogue, place
 
 
 def _decode_stream(catalogue: Catalogue, content: bytes, place: int) -> int:
@@ -73,10 +94,11 @@ def _decode_stream(catalogue: Catalogue, content: bytes, place: int) -> int:
     place += _STREAM.size
     name = content[place : place + name_bytes].decode()
     place += name_bytes
-    stream = Stream(name, stream_id, created, content[place : place + property_bytes])
+    properties = content[place : place + property_bytes]
     place += property_bytes
-    stream.start, stream.end, stream.record_count = start, end, count
-    stream.sealed, stream.last_stamp = bool(sealed), last
+    stream = Stream(
+        name, stream_id, created, properties, start, end, count, bool(sealed), last_stamp=last
+    )
     for _ in range(heard):
         producer_id, epoch, sequence, stamp, window = _PRODUCER.unpack_from(content, place)
         place += _PRODUCER.size

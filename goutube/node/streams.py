@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from goutube.limits import PRODUCER_IDLE_MS, PRODUCER_WINDOW_BATCHES, PRODUCERS_PER_SHARD_MAX
 from goutube.model import ProducerStamp, StreamId, StreamInfo
-from goutube.node.control import decode_properties, split_create, trim_target
+from goutube.node.control import NO_PROPERTIES, decode_properties, split_create, trim_target
 from goutube.storage import FLAG_CREATES, FLAG_SEALS, EntryKind
 
 _WINDOW_ROW: Final = struct.Struct("<QIIQ")
@@ -56,35 +56,31 @@ class Producer(Struct, frozen=True):
         return _WINDOW_ROW.iter_unpack(self.window)
 
 
-class Stream:
-    """The state of one stream; a tail's copy falls back to its ``base`` for producers."""
+class Stream(Struct, gc=False, eq=False):
+    """The state of one stream; a tail's copy falls back to its ``base`` for producers.
 
-    __slots__ = (
-        "base",
-        "created_ms",
-        "end",
-        "last_stamp",
-        "name",
-        "producers",
-        "properties",
-        "record_count",
-        "sealed",
-        "start",
-        "stream_id",
-    )
+    There may be millions of them: none holds what is the same in nearly all, nor is it part of a
+    circle, so that the garbage collector need not know of it.
+    """
 
-    def __init__(self, name: str, stream_id: int, created_ms: int, properties: bytes) -> None:
-        self.name = name
-        self.stream_id = stream_id
-        self.start = 0
-        self.end = 0
-        self.record_count = 0
-        self.sealed = False
-        self.created_ms = created_ms
-        self.last_stamp = created_ms
-        self.properties = properties
-        self.producers: dict[bytes, Producer] | None = None
-        self.base: Stream | None = None
+    name: str
+    stream_id: int
+    created_ms: int
+    properties: bytes
+    start: int = 0
+    end: int = 0
+    record_count: int = 0
+    sealed: bool = False
+    last_stamp: int = -1
+    producers: dict[bytes, Producer] | None = None
+    base: Stream | None = None
+
+    def __post_init__(self) -> None:
+        """Share what is equal."""
+        if self.last_stamp in (-1, self.created_ms):
+            self.last_stamp = self.created_ms
+        if self.properties == NO_PROPERTIES:
+            self.properties = NO_PROPERTIES
 
     def overlay(self) -> Stream:
         """A copy that can run ahead of this state."""
@@ -139,7 +135,8 @@ def fold(table: StreamTable, change: Change) -> None:
     stream = table.writable(change.stream_id)
     if stream is None:
         return  # its create entry was damaged; the shard takes no appends and says why
-    stream.last_stamp = max(stream.last_stamp, change.last_stamp)
+    if change.kind != EntryKind.TRIM:  # else retention would keep young what it trims
+        stream.last_stamp = max(stream.last_stamp, change.last_stamp)
     match change.kind:
         case EntryKind.BATCH:
             _fold_batch(table, stream, change)

@@ -8,6 +8,7 @@ from goutube.runtime.driver import Driver, Supervisor
 from goutube.runtime.entropy import SystemEntropy
 from goutube.runtime.file import OsFile
 from goutube.runtime.gossip import Gossip, GossipOptions, GossipStats
+from goutube.runtime.gossip_feed import FeedEvent, GossipFeed
 from goutube.runtime.gossip_sockets import endpoint_of
 from goutube.runtime.loop import loop_name, run
 
@@ -15,7 +16,9 @@ __all__ = [
     "Admission",
     "DiskJobs",
     "Driver",
+    "FeedEvent",
     "Gossip",
+    "GossipFeed",
     "GossipOptions",
     "GossipStats",
     "OsDisk",

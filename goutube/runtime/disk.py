@@ -9,16 +9,21 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from goutube.crash_points import CrashAt, CrashPoint
 from goutube.errors import DataDirError
+from goutube.ports import Room
 from goutube.runtime.file import OsFile, RestingFiles, described
 
 _FILE_MODE: Final = 0o600
+_FILES_UNCOUNTED: Final = 1 << 32
 _DIRECTORY_MODE: Final = 0o700
 _DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -33,13 +38,17 @@ class OsDisk:
     Args:
         root: the directory; it is created (mode 0700) when only its last part is missing.
         write: False for one that is only looked at: it must be there, and may be read-only.
+        crash_at: where this process is to kill itself, for a test of what the next one finds.
 
     Raises:
         DataDirError: it cannot be made, is no directory, or this process may not use it so.
     """
 
-    def __init__(self, root: Path, *, write: bool = True) -> None:
+    def __init__(self, root: Path, *, write: bool = True, crash_at: CrashAt | None = None) -> None:
         self.root = root
+        self._crash_at = crash_at
+        self._times_left = crash_at.nth if crash_at is not None else 0
+        self._crash_lock = threading.Lock()
         if write:
             _make_root(root)
         try:
@@ -119,11 +128,13 @@ class OsDisk:
         with self._directory(path) as directory, described(path):
             os.fsync(directory)
 
-    def free_bytes(self) -> int:
-        """Space left for this process."""
+    def room(self) -> Room:
+        """What is left for this process; a quota may allow less than it says."""
         with described(str(self.root)):
             found = os.fstatvfs(self._root_fd)
-        return found.f_bavail * found.f_frsize
+        # A file system that makes room for files as it goes tells of none.
+        files = found.f_favail if found.f_files else _FILES_UNCOUNTED
+        return Room(found.f_bavail * found.f_frsize, files)
 
     def lock(self, path: str) -> None:
         """Hold the lock file until ``close`` or the end of the process, however it ends.
@@ -149,6 +160,15 @@ class OsDisk:
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
 
+    def reached(self, point: CrashPoint) -> None:
+        """Kill this process if it was started to end here; else nothing."""
+        if self._crash_at is None or point is not self._crash_at.point:
+            return
+        with self._crash_lock:
+            self._times_left -= 1
+            if self._times_left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
     def close(self) -> None:
         """Give up the locks and the directory; closing twice is fine. Open files stay open."""
         while self._locks:
@@ -157,8 +177,8 @@ class OsDisk:
             os.close(self._root_fd)
             self._root_fd = -1
 
-    def _open_to_read(self, path: str) -> int:
-        return self._open_regular(path, os.O_RDONLY)
+    def _open_to_read(self, path: str, flags: int) -> int:
+        return self._open_regular(path, os.O_RDONLY | flags)
 
     def _open_regular(self, path: str, flags: int) -> int:
         with self._parent(path) as (parent, name), described(path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 from goutube.errors import DiskFailedError, GoutubeError, OutcomeUnknownError, ShuttingDownError
@@ -86,29 +87,33 @@ class Driver:
         self._jobs.attach(self._loop, self._jobs_ended)
         self._wake()
 
-    async def call(self, command: Command) -> Result:
-        """Carry out one command and return its answer.
+    def call(self, command: Command) -> asyncio.Future[Result]:
+        """Begin to carry out one command; its answer, to be awaited.
 
-        Cancelling the task of a read forgets it; a cancelled append may still be committed.
-
-        Raises:
-            GoutubeError: what the command met; ``OverloadedError`` when too much is under way,
-                ``ShuttingDownError`` from the beginning of the end on.
+        To cancel a read that waits forgets it; a cancelled append may still be committed. The
+        future's error is a ``GoutubeError``: what the command met, ``OverloadedError`` when too
+        much is under way, ``ShuttingDownError`` from the beginning of the end on.
         """
+        cost = _cost_of(command)
+        if cost and not self._admission.take(cost):
+            return self._loop.create_task(self._call_later(command, cost))
+        return self._submit(command, cost)
+
+    async def _call_later(self, command: Command, cost: int) -> Result:
         self._check_open(command)
-        cost = 0
-        if type(command) is Append and command.batch is not None:
-            batch = command.batch
-            cost = len(batch.data) + len(batch.tables) + _APPEND_OVERHEAD_BYTES
-            if not self._admission.take(cost):
-                await self._admission.wait(cost)
-                try:
-                    self._check_open(command)
-                except GoutubeError:
-                    self._admission.give_back(cost)
-                    raise
-        self._last_token = token = self._last_token + 1
+        await self._admission.wait(cost)
+        return await self._submit(command, cost)
+
+    def _submit(self, command: Command, cost: int) -> asyncio.Future[Result]:
         future: asyncio.Future[Result] = self._loop.create_future()
+        try:
+            self._check_open(command)
+        except GoutubeError as error:
+            if cost:
+                self._admission.give_back(cost)
+            future.set_exception(error)
+            return future
+        self._last_token = token = self._last_token + 1
         self._waiting[token] = (future, cost, command)
         if not self._turn_due:
             self._wake()
@@ -116,13 +121,15 @@ class Driver:
             self._node.submit(token, command)
         except Exception as error:  # noqa: BLE001 - one of the three supervised places
             self._fail(error)
-        try:
-            return await future
-        except asyncio.CancelledError:
-            if type(command) is Read and self._waiting.pop(token, None) is not None:
-                self._wake_for_end()
-                self._guard(self._node.cancel, token)
-            raise
+        if type(command) is Read and command.wait:
+            future.add_done_callback(partial(self._forget, token))
+        return future
+
+    def _forget(self, token: int, future: asyncio.Future[Result]) -> None:
+        """A read is over; if nobody waits for it any more, the node need not either."""
+        if future.cancelled() and self._waiting.pop(token, None) is not None:
+            self._wake_for_end()
+            self._guard(self._node.cancel, token)
 
     @property
     def healthy(self) -> bool:
@@ -293,6 +300,14 @@ class Driver:
         while not self._failed and not condition():
             self._turned = self._loop.create_future()
             await self._turned
+
+
+def _cost_of(command: Command) -> int:
+    """Bytes of the admission's budget; none for what appends nothing."""
+    if type(command) is not Append or command.batch is None:
+        return 0
+    batch = command.batch
+    return len(batch.data) + len(batch.tables) + _APPEND_OVERHEAD_BYTES
 
 
 def _fault_answer(command: Command) -> GoutubeError:

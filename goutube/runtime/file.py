@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import threading
 from collections import OrderedDict
@@ -16,6 +17,8 @@ from goutube.model import Buffer
 _VECTORS_MAX: Final = 1024
 """Buffers of one pwritev: Linux's IOV_MAX."""
 _ZEROS_BYTES: Final = 1 << 20
+_BLOCK_BYTES: Final = 4096
+"""Direct reads begin and end on multiples of it: no disk has larger blocks."""
 _NOT_SUPPORTED: Final = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
@@ -28,16 +31,26 @@ def described(path: str) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, path) from error
 
 
+def _fill(fd: int, memory: memoryview, position: int) -> int:
+    """Read from a position on until the memory is full or the file ends; how many bytes."""
+    have = 0
+    while have < len(memory) and (count := os.preadv(fd, [memory[have:]], position + have)):
+        have += count
+        if have % _BLOCK_BYTES:
+            break  # only at the end of the file; a direct read could not go on from here
+    return have
+
+
 class RestingFiles:
     """Files at rest whose descriptors are open; beyond ``open_max`` the least recently used closes.
 
     A node has far more sealed segments than a process may have descriptors.
 
     Args:
-        open_again: opens a file, by its path, for reading.
+        open_again: opens a file, by its path, for reading; with further flags.
     """
 
-    def __init__(self, open_again: Callable[[str], int], open_max: int) -> None:
+    def __init__(self, open_again: Callable[[str, int], int], open_max: int) -> None:
         self.open_again = open_again
         self._open_max = open_max
         self._files: OrderedDict[OsFile, None] = OrderedDict()
@@ -59,6 +72,11 @@ class RestingFiles:
 
     def _over(self) -> bool:
         return len(self._files) > self._open_max
+
+
+def lost(error: OSError) -> OSError:
+    """The error of a sync that failed: one for want of room has lost bytes like any other."""
+    return OSError(errno.EIO, f"{os.strerror(errno.EIO)} (its sync said: {error.strerror})")
 
 
 class OsFile:
@@ -113,7 +131,10 @@ class OsFile:
     def sync(self) -> None:
         """Make what was written durable (fdatasync)."""
         with self._descriptor() as fd:
-            os.fdatasync(fd)
+            try:
+                os.fdatasync(fd)
+            except OSError as error:
+                raise lost(error) from error
 
     def size(self) -> int:
         """The file's length in bytes."""
@@ -143,6 +164,29 @@ class OsFile:
         with self._descriptor() as fd:
             size = os.fstat(fd).st_size
             return map_file(fd, size) if size else memoryview(b"")
+
+    def drop_cached(self) -> None:
+        """Let the next reads come from the disk, as far as the page cache counts as clean."""
+        with self._descriptor() as fd:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def read_stored(self, position: int, count: int) -> Buffer:
+        """``read`` past the page cache, which is left as it is."""
+        start = position - position % _BLOCK_BYTES
+        wanted = -(-(position + count - start) // _BLOCK_BYTES) * _BLOCK_BYTES
+        with described(self.path):
+            try:
+                fd = self._resting.open_again(self.path, os.O_DIRECT)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                return self._read_dropped(position, count)
+            try:
+                content = mmap.mmap(-1, wanted)  # direct reads want memory on a page's boundary
+                have = _fill(fd, memoryview(content), start)
+            finally:
+                os.close(fd)
+        return memoryview(content)[position - start : max(0, min(have, position - start + count))]
 
     def rest(self) -> None:
         """Nothing is written any more, all is synced: keep no descriptor for long between reads."""
@@ -175,7 +219,7 @@ class OsFile:
             if self._closed:
                 raise OSError(errno.EBADF, "the file is closed", self.path)
             if self._fd < 0:
-                self._fd = self._resting.open_again(self.path)
+                self._fd = self._resting.open_again(self.path, 0)
             self._giving_up = False
             self._pins += 1
             fd, rests = self._fd, self._rests
@@ -203,6 +247,14 @@ class OsFile:
         if self._pins == 0 and self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)
+
+    def _read_dropped(self, position: int, count: int) -> bytes:
+        """``read_stored`` where there are no direct reads: what the cache had is dropped, too."""
+        self.drop_cached()
+        try:
+            return self.read(position, count)
+        finally:
+            self.drop_cached()
 
     def _write_zeros(self, position: int, after: int) -> None:
         zeros = bytes(min(_ZEROS_BYTES, max(0, after - position)))

@@ -10,6 +10,7 @@ import os
 import random
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from goutube.errors import WireFormatError
+from goutube.errors import ShuttingDownError, WireFormatError
 from goutube.membership import (
     NONCE_BYTES,
     PACKET_BYTES_MAX,
@@ -25,7 +26,10 @@ from goutube.membership import (
     Effects,
     Endpoint,
     Event,
+    EventSeen,
     Joined,
+    KeyAction,
+    KeyAnswer,
     Keyring,
     LeaveDone,
     Member,
@@ -94,6 +98,8 @@ class GossipStats(Struct):
     bytes_received: int = 0
     streams_opened: int = 0
     packets_dropped: int = 0
+    member_changes: int = 0
+    user_events: int = 0
 
 
 class Gossip:
@@ -121,6 +127,7 @@ class Gossip:
         self._left = threading.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._dials: set[asyncio.Task[None]] = set()
+        self._asked: set[Future[tuple[KeyAnswer, ...]]] = set()
         self.stats = GossipStats()
         self.faults = FaultyPackets()
         self.cluster = ""
@@ -187,6 +194,27 @@ class Gossip:
         """Tell a user event to the whole cluster."""
         self._ask(lambda machine: machine.fire(name, payload))
 
+    def ask_keys(self, action: KeyAction, key: bytes) -> Future[tuple[KeyAnswer, ...]]:
+        """Have every live member list its keys (no ``key``), or install, use or remove one.
+
+        Returns:
+            What each member said, ourselves included, by name: after the last answer, or after some
+            seconds; ``ShuttingDownError`` when gossip ends before.
+        """
+        told: Future[tuple[KeyAnswer, ...]] = Future()
+        self._asked.add(told)
+        told.add_done_callback(self._asked.discard)
+        try:
+            self._ask(lambda machine: machine.ask_keys(action, key, told.set_result))
+        except RuntimeError:  # the loop is closed
+            told.set_exception(_stopping())
+        return told
+
+    def keys_kept(self, number: int, fault: str) -> None:
+        """Say that a restart would find the keys of a ``KeysChanged``, or why not."""
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._ask(lambda machine: machine.keys_kept(number, fault))
+
     def stop(self, *, leave: bool) -> None:
         """End; with ``leave`` the others are told first, which takes about two seconds."""
         if leave:
@@ -194,6 +222,8 @@ class Gossip:
             self._left.wait(_LEAVE_S)
         self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join()
+        for told in tuple(self._asked):
+            told.set_exception(_stopping())
 
     def _ask(self, action: Callable[[Membership], None]) -> None:
         self._loop.call_soon_threadsafe(self._do, action)
@@ -258,6 +288,8 @@ class Gossip:
             self._changed = True
         elif isinstance(event, LeaveDone):
             self._left.set()
+        self.stats.member_changes += isinstance(event, MemberChanged)
+        self.stats.user_events += isinstance(event, EventSeen)
         self._told(event)
         self._seeds.note(event)
 
@@ -354,6 +386,10 @@ class Gossip:
         with suppress(OSError):
             fresh.write_bytes(raw)
             fresh.replace(path)
+
+
+def _stopping() -> ShuttingDownError:
+    return ShuttingDownError("the node is shutting down; ask another one")
 
 
 def _log_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

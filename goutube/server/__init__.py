@@ -4,6 +4,6 @@
 """
 
 from goutube.server.listener import Listener
-from goutube.server.options import Driver, ServerOptions
+from goutube.server.options import Driver, ServerOptions, no_gossip
 
-__all__ = ["Driver", "Listener", "ServerOptions"]
+__all__ = ["Driver", "Listener", "ServerOptions", "no_gossip"]

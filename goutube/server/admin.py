@@ -104,7 +104,12 @@ class AdminService:
 
 
 def _properties(message: admin_pb2.StreamProperties) -> StreamProperties:
-    return StreamProperties(message.content_type, dict(message.metadata))
+    return StreamProperties(
+        message.content_type,
+        dict(message.metadata),
+        message.retention_bytes if message.HasField("retention_bytes") else None,
+        message.retention_ms if message.HasField("retention_ms") else None,
+    )
 
 
 def _info_message(info: StreamInfo) -> admin_pb2.StreamInfo:
@@ -118,7 +123,10 @@ def _info_message(info: StreamInfo) -> admin_pb2.StreamInfo:
         created_ms=info.created_ms,
         modified_ms=info.modified_ms,
         properties=admin_pb2.StreamProperties(
-            content_type=info.properties.content_type, metadata=dict(info.properties.metadata)
+            content_type=info.properties.content_type,
+            metadata=dict(info.properties.metadata),
+            retention_bytes=info.properties.retention_bytes,
+            retention_ms=info.properties.retention_ms,
         ),
         shard=shard_of_stream(info.stream_id),
     )

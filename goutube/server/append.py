@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import deque
 from typing import Final
 
 from goutube.api import codecs, methods
@@ -111,13 +112,15 @@ class Order:
 class _Pending:
     """A batch under way."""
 
-    __slots__ = ("began", "cost", "number", "task")
+    __slots__ = ("began", "cost", "future", "number")
 
-    def __init__(self, number: int, cost: int, began: float, task: asyncio.Task[Result]) -> None:
+    def __init__(
+        self, number: int, cost: int, began: float, future: asyncio.Future[Result]
+    ) -> None:
         self.number = number
         self.cost = cost
         self.began = began
-        self.task = task
+        self.future = future
 
 
 class _AppendCall:
@@ -132,7 +135,10 @@ class _AppendCall:
         self._context = context
         self._window = Window(CALL_BATCHES_MAX, CALL_BYTES_MAX)
         self._order = Order()
-        self._answers: asyncio.Queue[_Pending | GoutubeError | None] = asyncio.Queue()
+        self._pending: deque[_Pending] = deque()
+        self._end: GoutubeError | None = None
+        """Why no further batch is taken, unless the client has nothing more."""
+        self._bell: asyncio.Future[None] | None = None
         self._reader: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -142,27 +148,38 @@ class _AppendCall:
             GoutubeError: what the first refused batch met.
         """
         self._reader = reader = asyncio.create_task(self._read())
+        reader.add_done_callback(self._ring)
         try:
-            while (item := await self._answers.get()) is not None:
-                if isinstance(item, GoutubeError):
-                    raise item
-                await self._answer(item)
+            while True:
+                while self._pending and self._pending[0].future.done():
+                    await self._answer(self._pending[0])
+                    self._pending.popleft()
+                if not self._pending and (self._end is not None or reader.done()):
+                    break
+                self._bell = asyncio.get_running_loop().create_future()
+                await self._bell
+            if self._end is not None:
+                raise self._end
+            await reader
         finally:
             reader.cancel()
             await self._abandon(reader)
 
     def close(self) -> None:
         """Take no further batch; answer those that are under way, then end the call."""
-        if self._reader is not None:
-            self._reader.cancel()
-        self._answers.put_nowait(shutting_down())
+        reader = self._reader
+        if reader is None or not reader.done():
+            self._end = self._end or shutting_down()
+        if reader is not None:
+            reader.cancel()
+
+    def _ring(self, _future: object = None) -> None:
+        bell = self._bell
+        if bell is not None and not bell.done():
+            bell.set_result(None)
 
     async def _answer(self, item: _Pending) -> None:
-        try:
-            result = await item.task
-        except BaseException:
-            self._answers.put_nowait(item)  # for _abandon
-            raise
+        result = item.future.result()
         assert isinstance(result, AppendResult)
         self._metrics.append_seconds.observe(time.perf_counter() - item.began)
         await self._context.write(
@@ -178,22 +195,17 @@ class _AppendCall:
 
     async def _abandon(self, reader: asyncio.Task[None]) -> None:
         """Let go of what nobody will be told about; it may be committed all the same."""
-        tasks: list[asyncio.Task[None] | asyncio.Task[Result]] = [reader]
-        while not self._answers.empty():
-            item = self._answers.get_nowait()
-            if isinstance(item, _Pending):
-                item.task.cancel()
-                tasks.append(item.task)
-        await asyncio.gather(*tasks, return_exceptions=True)
+        futures = [item.future for item in self._pending]
+        for future in futures:
+            future.cancel()
+        await asyncio.gather(reader, *futures, return_exceptions=True)
 
     async def _read(self) -> None:
         try:
             while (message := await next_message(self._context)) is not None:
                 await self._submit(message)
         except GoutubeError as error:
-            self._answers.put_nowait(error)
-        else:
-            self._answers.put_nowait(None)
+            self._end = error
 
     async def _submit(self, message: bytes) -> None:
         began = time.perf_counter()
@@ -215,8 +227,9 @@ class _AppendCall:
             request.producer_time_ms,
             request.seal,
         )
-        task = asyncio.create_task(self._driver.call(command))
-        self._answers.put_nowait(_Pending(request.request, cost, began, task))
+        future = self._driver.call(command)
+        self._pending.append(_Pending(request.request, cost, began, future))
+        future.add_done_callback(self._ring)
 
     async def _take_batch(self, request: codecs.AppendRequest) -> Batch | None:
         check_request(request, self._record_bytes_max)

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from goutube.errors import UsageError
 from goutube.limits import CHUNK_BYTES_DEFAULT, RECORD_BYTES_MAX, VIRTUAL_NODE_COUNT_DEFAULT
-from goutube.membership import Member
+from goutube.membership import KeyAction, KeyAnswer, Member
 from goutube.node import Command, NodeReport, Result
+from goutube.runtime import GossipFeed
 
 
 class Driver(Protocol):
     """What the server asks of ``goutube.runtime.Driver``."""
 
-    async def call(self, command: Command) -> Result:
-        """Carry out one command and return its answer.
-
-        Raises:
-            GoutubeError: what the command met.
-        """
+    def call(self, command: Command) -> asyncio.Future[Result]:
+        """Begin to carry out one command; its answer, or the ``GoutubeError`` that it met."""
 
     def report(self) -> NodeReport:
         """The node's identity and shards."""
 
     def end_reads(self) -> None:
         """End the reads that wait for bytes with ``ShuttingDownError``, and let no other wait."""
+
+
+async def no_gossip(_action: KeyAction, _key: str) -> Sequence[KeyAnswer]:
+    """What a node answers that does not gossip.
+
+    Raises:
+        UsageError: always.
+    """
+    raise UsageError("this node does not gossip; ask another one, or free its gossip port")
 
 
 class ServerOptions(Struct, frozen=True):
@@ -41,6 +49,9 @@ class ServerOptions(Struct, frozen=True):
         hash_function: of the ring, told by ``GetTopology``.
         virtual_node_count: tokens of this node, told likewise.
         members: whom gossip knows, as of now; nobody where the node does not gossip.
+        feed: tells what happens among the members; never anything where the node does not gossip.
+        gossip_keys: has every member list its keys, or change one that is named in base64 or by its
+            fingerprint; a ``GoutubeError`` says why it does not.
     """
 
     address: str = "127.0.0.1:7373"
@@ -51,3 +62,5 @@ class ServerOptions(Struct, frozen=True):
     hash_function: str = "xxh64"
     virtual_node_count: int = VIRTUAL_NODE_COUNT_DEFAULT
     members: Callable[[], Sequence[Member]] = tuple
+    feed: GossipFeed = field(default_factory=GossipFeed)
+    gossip_keys: Callable[[KeyAction, str], Awaitable[Sequence[KeyAnswer]]] = no_gossip

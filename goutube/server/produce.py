@@ -56,7 +56,7 @@ class ProduceCall:
         self._producer_id = secrets.token_bytes(PRODUCER_ID_BYTES)
         self._window = Window(CALL_FRAMES_MAX, CALL_BYTES_MAX)
         self._lanes: dict[str, _Lane] = {}
-        self._tasks: set[asyncio.Task[Result]] = set()
+        self._appends: set[asyncio.Future[Result]] = set()
         self._reader: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
         self._frame_count = 0
@@ -73,13 +73,13 @@ class ProduceCall:
             await asyncio.wait([reader])
             if not reader.cancelled() and (error := reader.exception()) is not None:
                 self._fail(error)
-            while self._tasks:
-                await asyncio.wait(self._tasks)
+            while self._appends:
+                await asyncio.wait(self._appends)
         except asyncio.CancelledError as error:
             self._fail(error)
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(reader, *self._tasks, return_exceptions=True)
+            for future in self._appends:
+                future.cancel()
+            await asyncio.gather(reader, *self._appends, return_exceptions=True)
             raise
         if self._error is not None:
             raise self._told(self._error)
@@ -125,25 +125,29 @@ class ProduceCall:
                 lane.sequence += len(frames)
             batch = _batch(frames)
             command = Append(lane.name, ANY_STREAM, batch, None, stamp, 0, seal=False)
-            task = asyncio.create_task(self._driver.call(command))
-            self._tasks.add(task)
+            future = self._driver.call(command)
+            self._appends.add(future)
             lane.batch_count += 1
-            task.add_done_callback(partial(self._landed, lane, frames, time.perf_counter()))
+            future.add_done_callback(partial(self._landed, lane, frames, time.perf_counter()))
 
     def _landed(
-        self, lane: _Lane, frames: Sequence[memoryview], began: float, task: asyncio.Task[Result]
+        self,
+        lane: _Lane,
+        frames: Sequence[memoryview],
+        began: float,
+        future: asyncio.Future[Result],
     ) -> None:
-        self._tasks.discard(task)
+        self._appends.discard(future)
         lane.batch_count -= 1
         for frame in frames:
             self._window.leave(len(frame))
-        if task.cancelled():
+        if future.cancelled():
             return
-        error = task.exception()
+        error = future.exception()
         if error is not None:
             self._fail(error)
             return
-        result = task.result()
+        result = future.result()
         assert isinstance(result, AppendResult)
         self._metrics.append_seconds.observe(time.perf_counter() - began)
         self._committed_count += len(frames)

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from msgspec.structs import replace
 
 from goutube.errors import StreamNotFoundError
-from goutube.node import AtOffset, Read, ReadAnswer
+from goutube.node import AtOffset, Read, ReadAnswer, Result
 from goutube.server.options import Driver
 
 
@@ -24,29 +24,29 @@ async def read_ahead(
     Raises:
         GoutubeError: what a read met.
     """
-    answer = await _ask(driver, first)
+    answer = _answer(await driver.call(first))
     limit = first.limit
     if not follow:
         limit = answer.end_offset if limit is None else min(limit, answer.end_offset)
     command = replace(first, stream_id=answer.stream_id, limit=limit, wait=follow)
     waited = False
     while True:
-        ahead: asyncio.Task[ReadAnswer] | None = None
+        ahead: asyncio.Future[Result] | None = None
         if not _ended(answer, limit, waited or not follow):
             command = replace(command, start=AtOffset(answer.next_offset))
-            ahead = asyncio.create_task(_ask(driver, command))
+            ahead = driver.call(command)
         try:
             yield answer
             if ahead is None:
                 return
-            answer = await ahead
+            answer = _answer(await ahead)
         except StreamNotFoundError as error:
             raise StreamNotFoundError(
                 f"the stream {first.name!r} was deleted while it was read", **error.fields
             ) from error
         finally:
             if ahead is not None:
-                await _forget(ahead)
+                _forget(ahead)
         waited = follow
 
 
@@ -63,13 +63,11 @@ def at_end_of_stream(answer: ReadAnswer) -> bool:
     return answer.sealed and answer.next_offset >= answer.end_offset
 
 
-async def _forget(task: asyncio.Task[ReadAnswer]) -> None:
-    # To cancel a task that has failed also marks its error as seen.
-    if task.cancel():
-        await asyncio.wait([task])
+def _forget(ahead: asyncio.Future[Result]) -> None:
+    if not ahead.cancel() and not ahead.cancelled():
+        ahead.exception()  # nobody wants it any more; asyncio would tell of it
 
 
-async def _ask(driver: Driver, command: Read) -> ReadAnswer:
-    answer = await driver.call(command)
-    assert isinstance(answer, ReadAnswer)
-    return answer
+def _answer(result: Result) -> ReadAnswer:
+    assert isinstance(result, ReadAnswer)
+    return result

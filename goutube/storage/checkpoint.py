@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from goutube.crash_points import CHECKPOINT_POINTS
 from goutube.errors import CorruptionError
 from goutube.ports import Disk
 from goutube.storage.document import read_document, write_document
@@ -39,7 +40,7 @@ def checkpoint_path(directory: str, slot: int) -> str:
 def write_checkpoint(disk: Disk, directory: str, slot: int, checkpoint: Checkpoint) -> None:
     """Replace what a slot holds."""
     body = _HEAD.pack(checkpoint.index, checkpoint.term) + checkpoint.state
-    write_document(disk, checkpoint_path(directory, slot), _MAGIC, body)
+    write_document(disk, checkpoint_path(directory, slot), _MAGIC, body, CHECKPOINT_POINTS)
 
 
 def read_checkpoints(disk: Disk, directory: str) -> dict[int, Checkpoint]:

@@ -7,7 +7,8 @@ room free.
 
 from __future__ import annotations
 
-from goutube.ports import Call, Disk, Outcome
+from goutube.crash_points import CrashPoint
+from goutube.ports import Call, Disk, File, Outcome, SyncFile
 from goutube.storage.hard_state import write_hard_state
 from goutube.storage.journal import Superblock
 from goutube.storage.segment import Segment, remove_segment_file, shard_directory
@@ -26,6 +27,7 @@ class Checkpointer:
         self._syncing = 0
         self._finishing = False
         self._asked = False
+        self._renewing = False
         self._last_ms = 0
         self._garbage: list[Segment] = []
         store.on_group.append(self._group_ended)
@@ -39,6 +41,10 @@ class Checkpointer:
         """Take a checkpoint as soon as possible."""
         self._asked = True
 
+    def renew(self) -> None:
+        """Write a superblock although nothing is new: the older one leads back further."""
+        self._renewing = True
+
     def advance(self, now_ms: int) -> int | None:
         """Begin or go on; returns when to be called again, if nothing else happens."""
         store = self._store
@@ -50,6 +56,8 @@ class Checkpointer:
         if not store.journal_dirty:
             self._last_ms = now_ms
             self._asked = False
+            if self._renewing and not store.group_running:
+                self._begin()
             return None
         due = self._last_ms + store.config.checkpoint_ms
         half_full = store.journal.used_bytes * 2 > store.journal.superblock.ring_bytes
@@ -70,7 +78,7 @@ class Checkpointer:
     def _begin(self) -> None:
         """Fix what this checkpoint covers: the groups so far, none of which is under way."""
         store = self._store
-        self._asked = False
+        self._asked = self._renewing = False
         self._target = store.journal.next_superblock(store.marks())
         self._waiting = {
             shard: (log, log.queued_index) for shard, log in store.take_unsynced().items()
@@ -84,16 +92,27 @@ class Checkpointer:
         for shard, (log, index) in list(self._waiting.items()):
             if log.written_index < min(index, log.last_index) or log.unmade:
                 continue
+            unsynced = [segment for segment in log.hidden + log.segments if segment.unsynced]
+            if any(segment.syncing for segment in unsynced):
+                continue
             del self._waiting[shard]
-            for segment in log.hidden + log.segments:
-                if segment.unsynced and segment.file is not None:
-                    self._syncing += 1
-                    self._store.sync_segment(segment, self._synced)
+            for segment in unsynced:
+                if segment.file is not None:
+                    self._sync(segment, segment.file)
         self._finish_when_synced()
 
-    def _synced(self) -> None:
-        self._syncing -= 1
-        self._finish_when_synced()
+    def _sync(self, segment: Segment, file: File) -> None:
+        """Sync what was written to a segment so far."""
+        segment.unsynced, segment.syncing = False, True
+        self._syncing += 1
+
+        def then(outcome: Outcome) -> None:
+            segment.syncing = False
+            if not self._store.fail(outcome):
+                self._syncing -= 1
+                self._finish_when_synced()
+
+        self._store.start(lambda ticket: SyncFile(ticket, file), then)
 
     def _finish_when_synced(self) -> None:
         if self._waiting or self._syncing or self._finishing or self._target is None:
@@ -106,9 +125,10 @@ class Checkpointer:
         journal = self._store.journal
 
         def finish(disk: Disk) -> None:
+            disk.reached(CrashPoint.JOURNAL_FLUSHED)
             for log, state in states:
                 write_hard_state(disk, shard_directory(log.shard), state)
-            journal.write_superblock(target)
+            journal.write_superblock(disk, target)
             for segment in garbage:
                 remove_segment_file(disk, segment)
 
@@ -123,7 +143,7 @@ class Checkpointer:
                 self._store.logs[segment.header.shard].hidden.remove(segment)
                 if segment.file is not None:
                     segment.file.close()
-            journal.superblock = target
+            journal.wrote_superblock(target)
             self._store.stats.checkpoints += 1
 
-        self._store.start(lambda ticket: Call(ticket, finish), then)
+        self._store.start_roomy(lambda ticket: Call(ticket, finish), then)

@@ -20,7 +20,18 @@ class StorageConfig(Struct, frozen=True, kw_only=True):
         group_bytes_max: one journal group. Bounds the latency of whoever waits for the next one.
         allocate_bytes_max: a segment's space is reserved in steps that double up to this.
         checkpoint_ms: how long durable entries may rest on the journal alone.
-        free_bytes_min: below this much free space appends are refused.
+        reserve_bytes: held back to be used when nothing else is free: what the journal may hold has
+            room in segments then.
+        free_bytes_low: with less free space than this the operator is warned.
+        free_bytes_min: with less than this nothing is taken that makes the log longer but trims and
+            deletions, which free space.
+        compaction_dead_percent: a sealed segment is rewritten when so much of it is dead. For each
+            byte that this gives back, at most (100 - this) / this are written.
+        compaction_bytes_per_s: how fast that may read and write.
+        scrub_bytes_per_s: how fast sealed segments are read again to see that they are whole; 0:
+            never.
+        scrub_interval_ms: a pass over all of them begins so long after the one before it, or when
+            that has ended, whichever is later.
     """
 
     journal_bytes: int = 64 * MIB
@@ -29,13 +40,24 @@ class StorageConfig(Struct, frozen=True, kw_only=True):
     group_bytes_max: int = 8 * MIB
     allocate_bytes_max: int = 8 * MIB
     checkpoint_ms: int = 5_000
+    reserve_bytes: int = 64 * MIB
+    free_bytes_low: int = 1024 * MIB
     free_bytes_min: int = 256 * MIB
+    compaction_dead_percent: int = 50
+    compaction_bytes_per_s: int = 16 * MIB
+    scrub_bytes_per_s: int = 4 * MIB
+    scrub_interval_ms: int = 7 * 24 * 3_600_000
 
     def __post_init__(self) -> None:
         """Check the relations that the log rests on."""
         assert self.journal_bytes >= 256 * KIB
         assert self.bulk_bytes * 2 <= self.group_bytes_max <= self.journal_bytes // 4
         assert 64 * KIB <= self.segment_bytes < 1 << 31
+        assert self.reserve_bytes > 0
+        assert 0 < self.compaction_dead_percent <= 100
+        assert self.compaction_bytes_per_s > 0
+        assert self.scrub_bytes_per_s >= 0
+        assert self.scrub_interval_ms > 0
 
 
 def small_storage(journal_bytes: int, segment_bytes: int) -> StorageConfig:
@@ -44,6 +66,7 @@ def small_storage(journal_bytes: int, segment_bytes: int) -> StorageConfig:
     return StorageConfig(
         journal_bytes=journal_bytes,
         segment_bytes=segment_bytes,
+        reserve_bytes=journal_bytes,
         bulk_bytes=min(MIB, group_bytes_max // 2),
         group_bytes_max=group_bytes_max,
         allocate_bytes_max=min(8 * MIB, max(64 * KIB, segment_bytes // 8)),

@@ -6,6 +6,7 @@ import struct
 from typing import Final
 
 from goutube._native import crc32c
+from goutube.crash_points import DocumentPoints
 from goutube.errors import CorruptionError, DataDirError
 from goutube.ports import Disk
 
@@ -14,7 +15,9 @@ _CHECKSUM: Final = struct.Struct("<I")
 DOCUMENT_VERSION: Final = 1
 
 
-def write_document(disk: Disk, path: str, magic: bytes, body: bytes) -> None:
+def write_document(
+    disk: Disk, path: str, magic: bytes, body: bytes, points: DocumentPoints
+) -> None:
     """Replace a document so that after any crash the old or the new one is there, whole.
 
     The sequence is: temporary file, its sync, rename, sync of the directory.
@@ -27,11 +30,15 @@ def write_document(disk: Disk, path: str, magic: bytes, body: bytes) -> None:
         head = _HEADER.pack(magic, DOCUMENT_VERSION, len(body))
         checksum = _CHECKSUM.pack(crc32c(body, crc32c(head)))
         file.write(0, head, body, checksum)
+        disk.reached(points.written)
         file.sync()
     finally:
         file.close()
+    disk.reached(points.synced)
     disk.rename(temporary, path)
+    disk.reached(points.renamed)
     disk.sync_directory(directory)
+    disk.reached(points.durable)
 
 
 def read_document(disk: Disk, path: str, magic: bytes) -> bytes:
@@ -52,16 +59,16 @@ def read_document(disk: Disk, path: str, magic: bytes) -> bytes:
         )
     _, version, length = _HEADER.unpack_from(content)
     end = _HEADER.size + length
-    if version != DOCUMENT_VERSION:
-        raise DataDirError(
-            f"{path} has format version {version}; this release knows {DOCUMENT_VERSION}",
-            path=path,
-            version=version,
-        )
     if end + _CHECKSUM.size != len(content):
         raise CorruptionError(
             f"{path} has {len(content)} bytes, not the {end + 4} it tells of", path=path, position=8
         )
     if _CHECKSUM.unpack_from(content, end)[0] != crc32c(memoryview(content)[:end]):
         raise CorruptionError(f"{path} does not match its checksum", path=path, position=end)
+    if version != DOCUMENT_VERSION:  # only now: a flipped bit of it is damage
+        raise DataDirError(
+            f"{path} has format version {version}; this release knows {DOCUMENT_VERSION}",
+            path=path,
+            version=version,
+        )
     return content[_HEADER.size : end]

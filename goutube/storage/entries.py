@@ -16,28 +16,38 @@ FLAG_SEALS: Final = 2
 
 
 class SegmentName(Struct, frozen=True):
-    """Which segment of a shard: its first index and the generation that made it."""
+    """Which segment of a shard: its first index, the generation that made it, and which file of it.
+
+    Attributes:
+        revision: how often it was compacted; each time it gets files of its own.
+    """
 
     first_index: int
     generation: int
+    revision: int = 0
 
     @property
     def file_name(self) -> str:
         """The segment's file name in its shard's directory."""
-        return f"{self.first_index:020d}-{self.generation:06d}.seg"
+        return f"{self._stem}.seg"
 
     @property
     def index_name(self) -> str:
         """The file name of its index."""
-        return f"{self.first_index:020d}-{self.generation:06d}.idx"
+        return f"{self._stem}.idx"
+
+    @property
+    def _stem(self) -> str:
+        stem = f"{self.first_index:020d}-{self.generation:06d}"
+        return f"{stem}-{self.revision:06d}" if self.revision else stem
 
     @classmethod
     def parse(cls, file_name: str) -> SegmentName | None:
         """The name that a file's name spells; None for files that are no segments."""
         stem, _, ending = file_name.partition(".")
-        first, _, generation = stem.partition("-")
-        if ending == "seg" and first.isdecimal() and generation.isdecimal():
-            return cls(int(first), int(generation))
+        numbers = stem.split("-")
+        if ending == "seg" and len(numbers) in (2, 3) and all(n.isdecimal() for n in numbers):
+            return cls(*map(int, numbers))
         return None
 
 

@@ -8,10 +8,14 @@ from typing import Final
 from msgspec import Struct
 
 from goutube._native import crc32c
-from goutube.ports import Disk
+from goutube.crash_points import CrashPoint
+from goutube.ports import Disk, File
 
 SLOT_BYTES: Final = 4096
 _SLOT: Final = struct.Struct("<4sIQQ16s")
+STATE_BYTES: Final = _SLOT.size
+"""Of a slot, before its checksum."""
+HARD_STATE_VERSION: Final = 1
 _CHECKSUM: Final = struct.Struct("<I")
 _MAGIC: Final = b"gtH1"
 
@@ -50,16 +54,19 @@ def write_hard_state(disk: Disk, directory: str, state: HardState) -> None:
         disk.make_directory(directory)
     file = disk.open(path, create=fresh)
     try:
-        slots = [] if fresh else _read_slots(file.read(0, 2 * SLOT_BYTES))
+        slots = [] if fresh else _read_slots(file)
         number, place = max(((n, p) for n, p, _ in slots), default=(0, 1))
-        body = _SLOT.pack(_MAGIC, 1, number + 1, state.term, state.vote)
+        body = _SLOT.pack(_MAGIC, HARD_STATE_VERSION, number + 1, state.term, state.vote)
         slot = body + _CHECKSUM.pack(crc32c(body))
         file.write((1 - place) * SLOT_BYTES, slot.ljust(SLOT_BYTES, b"\0"))
+        disk.reached(CrashPoint.HARD_STATE_WRITTEN)
         file.sync()
+        disk.reached(CrashPoint.HARD_STATE_SYNCED)
     finally:
         file.close()
     # Also where the file was there: its maker may have been killed before its name was durable.
     disk.sync_directory(directory)
+    disk.reached(CrashPoint.HARD_STATE_DURABLE)
 
 
 def read_hard_state(disk: Disk, directory: str) -> HardState | None:
@@ -69,15 +76,17 @@ def read_hard_state(disk: Disk, directory: str) -> HardState | None:
         return None
     file = disk.open(path, write=False)
     try:
-        slots = _read_slots(file.read(0, 2 * SLOT_BYTES))
+        slots = _read_slots(file)
     finally:
         file.close()
     return max(slots, key=lambda slot: slot[0])[2] if slots else None
 
 
-def _read_slots(content: bytes) -> list[tuple[int, int, HardState]]:
-    """(number, place, state) of each slot whose checksum is right."""
+def _read_slots(file: File) -> list[tuple[int, int, HardState]]:
+    """(number, place, state) of each slot whose checksum is right on the disk."""
     slots = []
+    file.drop_cached()
+    content = file.read(0, 2 * SLOT_BYTES)
     for place in range(2):
         slot = content[place * SLOT_BYTES : (place + 1) * SLOT_BYTES]
         if len(slot) < _SLOT.size + _CHECKSUM.size or slot[:4] != _MAGIC:

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from goutube.crash_points import BOOT_POINTS, FORMAT_POINTS, REGISTRY_POINTS
 from goutube.errors import DataDirError
 from goutube.ports import Disk, Entropy
 from goutube.storage.document import read_document, write_document
@@ -75,14 +76,15 @@ def found(
         boot=0,
     )
     replicas = b"".join(_REPLICA.pack(shard, REPLICA_LIVE, 1) for shard in range(shard_count))
-    write_document(disk, REGISTRY_PATH, _REGISTRY_MAGIC, replicas)
+    write_document(disk, REGISTRY_PATH, _REGISTRY_MAGIC, replicas, REGISTRY_POINTS)
     return identity
 
 
 def finish_founding(disk: Disk, identity: Identity) -> None:
     """Write the format file: from here on the directory is founded."""
     body = {key: value for key, value in asdict(identity).items() if key != "boot"}
-    write_document(disk, FORMAT_PATH, _FORMAT_MAGIC, json.dumps(body, sort_keys=True).encode())
+    text = json.dumps(body, sort_keys=True).encode()
+    write_document(disk, FORMAT_PATH, _FORMAT_MAGIC, text, FORMAT_POINTS)
 
 
 def _left_by_founding(name: str) -> bool:
@@ -100,8 +102,9 @@ def read_identity(disk: Disk) -> Identity:
     fields = json.loads(read_document(disk, FORMAT_PATH, _FORMAT_MAGIC))
     if fields["data_format"] != DATA_FORMAT:
         raise DataDirError(
-            f"the data directory has format {fields['data_format']}; this release reads "
-            f"{DATA_FORMAT}. Use the release that wrote it",
+            f"the data directory has format {fields['data_format']}, says its file "
+            f"{FORMAT_PATH}; this release reads {DATA_FORMAT}. Use the release that wrote it",
+            path=FORMAT_PATH,
             version=fields["data_format"],
         )
     boot = 0
@@ -113,7 +116,7 @@ def read_identity(disk: Disk) -> Identity:
 def count_boot(disk: Disk, identity: Identity) -> Identity:
     """Count one more opening, durably, and return the identity that carries it."""
     boot = identity.boot + 1
-    write_document(disk, BOOT_PATH, _BOOT_MAGIC, _BOOT.pack(boot))
+    write_document(disk, BOOT_PATH, _BOOT_MAGIC, _BOOT.pack(boot), BOOT_POINTS)
     return Identity(**{**asdict(identity), "boot": boot})
 
 

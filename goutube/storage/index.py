@@ -97,10 +97,16 @@ class _ActiveRows:
 
 
 class ActiveIndex:
-    """The index of a segment that still grows: columns in arrival order, row numbers by stream."""
+    """The index of a segment that still grows: columns in arrival order, row numbers by stream.
+
+    Args:
+        headers: what a scan found of it, in order. Their rows cost less than those that come later:
+            nearly all streams of a node that has just started will see no more of them.
+    """
 
     __slots__ = (
         "_by_stream",
+        "_found",
         "entry_bytes",
         "offsets",
         "ordinals",
@@ -109,14 +115,19 @@ class ActiveIndex:
         "stream_ids",
     )
 
-    def __init__(self) -> None:
-        self.stream_ids = array("Q")
-        self.offsets = array("Q")
-        self.ordinals = array("Q")
-        self.stamps = array("Q")
-        self.positions = array("I")
-        self.entry_bytes = array("I")
+    def __init__(self, headers: Sequence[EntryHeader] = ()) -> None:
+        batches = [header for header in headers if header.data_bytes]  # others have no row
+        self.stream_ids = array("Q", [header.stream_id for header in batches])
+        self.offsets = array("Q", [header.offset for header in batches])
+        self.ordinals = array("Q", [header.ordinal for header in batches])
+        self.stamps = array("Q", [header.stamp for header in batches])
+        self.positions = array("I", [header.position for header in batches])
+        self.entry_bytes = array("I", [header.entry_bytes for header in batches])
+        by_stream = sorted(range(len(batches)), key=self.stream_ids.__getitem__)
+        self._found = memoryview(array("I", by_stream))
+        """Numbers of the first rows, by stream."""
         self._by_stream: dict[int, array[int]] = {}
+        """Numbers of all rows of the streams of which one came later."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -125,7 +136,7 @@ class ActiveIndex:
         """Take in one batch; a stream's batches come in the order of their offsets."""
         numbers = self._by_stream.get(stream_id)
         if numbers is None:
-            numbers = self._by_stream[stream_id] = array("I")
+            numbers = self._by_stream[stream_id] = array("I", self._found_rows(stream_id))
         numbers.append(len(self.offsets))
         self.stream_ids.append(stream_id)
         self.offsets.append(row.offset)
@@ -133,14 +144,6 @@ class ActiveIndex:
         self.stamps.append(row.stamp)
         self.positions.append(row.position)
         self.entry_bytes.append(row.entry_bytes)
-
-    def add_header(self, header: EntryHeader) -> None:
-        """Take in a batch that a scan found; entries without bytes have no row."""
-        if header.data_bytes:
-            row = Row(
-                header.offset, header.ordinal, header.stamp, header.position, header.entry_bytes
-            )
-            self.add(header.stream_id, row)
 
     def row(self, number: int) -> Row:
         """The row that came as ``number``-th, from 0."""
@@ -154,19 +157,16 @@ class ActiveIndex:
 
     def rows_of(self, stream_id: int) -> StreamRows | None:
         """The rows of a stream; None where it has no batch in this segment."""
-        numbers = self._by_stream.get(stream_id)
-        return None if numbers is None else _ActiveRows(self, numbers)
+        numbers = self._by_stream.get(stream_id) or self._found_rows(stream_id)
+        return _ActiveRows(self, numbers) if numbers else None
 
-    def streams(self) -> Iterator[tuple[int, int]]:
-        """(stream id, offset of its last batch here) of every stream."""
-        for stream_id, numbers in self._by_stream.items():
-            yield stream_id, self.offsets[numbers[-1]]
+    def _found_rows(self, stream_id: int) -> Sequence[int]:
+        stream_of = self.stream_ids.__getitem__
+        first = bisect_left(self._found, stream_id, key=stream_of)
+        return self._found[first : bisect_right(self._found, stream_id, first, key=stream_of)]
 
     def encode(self, about: IndexAbout) -> bytes:
-        """The index file: header, four columns of uint64, two of uint32, the runs of terms.
-
-        The columns are sorted by stream and offset.
-        """
+        """The index file (``encode_index``)."""
         import numpy as np  # noqa: PLC0415 - a start must not wait for it: only sealing needs it
 
         streams = np.frombuffer(self.stream_ids, np.uint64)
@@ -174,23 +174,36 @@ class ActiveIndex:
         order = np.lexsort((offsets, streams))
         wide = (self.stream_ids, self.offsets, self.ordinals, self.stamps)
         narrow = (self.positions, self.entry_bytes)
-        body = b"".join(
+        return encode_index(
+            about,
             [np.frombuffer(column, np.uint64)[order].tobytes() for column in wide]
-            + [np.frombuffer(column, np.uint32)[order].tobytes() for column in narrow]
-            + [_TERM.pack(*run) for run in about.terms]
+            + [np.frombuffer(column, np.uint32)[order].tobytes() for column in narrow],
         )
-        head = _HEADER.pack(
-            _MAGIC,
-            INDEX_VERSION,
-            about.shard,
-            about.generation,
-            about.first_index,
-            about.last_index,
-            len(self),
-            len(about.terms),
-            crc32c(body),
-        ).ljust(HEADER_BYTES - 4, b"\0")
-        return head + struct.pack("<I", crc32c(head)) + body
+
+
+def index_bytes(rows: int, terms: int) -> int:
+    """How long an index file of so many rows and runs of terms is."""
+    return HEADER_BYTES + (_WIDE_COLUMNS * 8 + _NARROW_COLUMNS * 4) * rows + _TERM.size * terms
+
+
+def encode_index(about: IndexAbout, columns: Sequence[bytes]) -> bytes:
+    """An index file: header, four columns of uint64, two of uint32, the runs of terms.
+
+    ``columns`` are sorted by stream and offset.
+    """
+    body = b"".join([*columns, *(_TERM.pack(*run) for run in about.terms)])
+    head = _HEADER.pack(
+        _MAGIC,
+        INDEX_VERSION,
+        about.shard,
+        about.generation,
+        about.first_index,
+        about.last_index,
+        len(columns[0]) // 8,
+        len(about.terms),
+        crc32c(body),
+    ).ljust(HEADER_BYTES - 4, b"\0")
+    return head + struct.pack("<I", crc32c(head)) + body
 
 
 class _SealedRows:
@@ -250,6 +263,11 @@ class SealedIndex:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    @property
+    def byte_count(self) -> int:
+        """Of the file."""
+        return index_bytes(len(self), len(self.about.terms))
+
     def row(self, number: int) -> Row:
         """The row of a number, in the order of stream and offset."""
         return Row(
@@ -260,19 +278,24 @@ class SealedIndex:
             self.entry_bytes[number],
         )
 
+    def rows(self, first: int, after: int) -> StreamRows:
+        """The rows from ``first`` to before ``after``, all of one stream."""
+        return _SealedRows(self, first, after)
+
     def rows_of(self, stream_id: int) -> StreamRows | None:
         """The rows of a stream; None where it has no batch in this segment."""
         first = bisect_left(self.stream_ids, stream_id)
         after = bisect_right(self.stream_ids, stream_id, first)
         return None if first == after else _SealedRows(self, first, after)
 
-    def streams(self) -> Iterator[tuple[int, int]]:
-        """(stream id, offset of its last batch here) of every stream."""
+    def streams(self) -> Iterator[tuple[int, int, int]]:
+        """(stream id, its first row, one past its last row) of every stream."""
         first = 0
         while first < len(self):
             stream_id = self.stream_ids[first]
-            first = bisect_right(self.stream_ids, stream_id, first)
-            yield stream_id, self.offsets[first - 1]
+            after = bisect_right(self.stream_ids, stream_id, first)
+            yield stream_id, first, after
+            first = after
 
 
 SegmentIndex = ActiveIndex | SealedIndex
@@ -290,7 +313,7 @@ def _check_header(content: memoryview, path: str) -> tuple[IndexAbout, int]:
     if version != INDEX_VERSION:
         raise DataDirError(f"{path} has index version {version}; this release knows 1", path=path)
     body = content[HEADER_BYTES:]
-    if len(body) != count * 40 + runs * _TERM.size or crc32c(body) != checksum:
+    if len(content) != index_bytes(count, runs) or crc32c(body) != checksum:
         raise CorruptionError(
             f"{path} does not match its checksum", path=path, position=HEADER_BYTES
         )

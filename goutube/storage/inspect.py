@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
 
@@ -20,6 +22,9 @@ from goutube.storage.identity import Identity, read_identity
 from goutube.storage.index import read_index
 from goutube.storage.journal import Journal, open_journal
 from goutube.storage.segment import SEGMENT_HEADER_BYTES, SegmentHeader, shard_directory
+from goutube.storage.versions import check_versions
+
+_NO_END: Final = (1 << 62) - 1
 
 
 class Finding(Struct, frozen=True):
@@ -76,6 +81,7 @@ def inspect_directory(disk: Disk) -> DirectoryReport:
     """
     if not disk.exists("format"):
         raise DataDirError("there is no format file: this is no data directory")
+    check_versions(disk)
     identity = read_identity(disk)
     report = DirectoryReport(identity, 0, 0)
     durable, journalled = _inspect_journal(disk, identity, report)
@@ -86,7 +92,8 @@ def inspect_directory(disk: Disk) -> DirectoryReport:
             continue
         shard = ShardReport(number, durable.get(number, 0))
         firsts = sorted({name.first_index for name in names})
-        for name in sorted(names, key=lambda n: (n.first_index, n.generation)):
+        newest = {(name.first_index, name.generation): name for name in sorted(names, key=_age)}
+        for name in newest.values():
             # From the next segment's first entry on, what is still here was cut off by a recovery.
             place = bisect_right(firsts, name.first_index)
             cut = firsts[place] - 1 if place < len(firsts) else shard.durable_index
@@ -98,6 +105,10 @@ def inspect_directory(disk: Disk) -> DirectoryReport:
             report.findings.append(Finding(directory, 0, what, damage=True))
         report.shards.append(shard)
     return report
+
+
+def _age(name: SegmentName) -> tuple[int, int, int]:
+    return name.first_index, name.generation, name.revision
 
 
 def _inspect_journal(
@@ -145,17 +156,25 @@ def _inspect_segment(
     finally:
         file.close()
     journal_index = journalled.get(shard.shard, 0)
-    entries = _verify_entries(report, path, content, header, durable_index, journal_index)
-    last_index = entries[-1].index if entries else name.first_index - 1
+    last_index, runs = durable_index, [(name.first_index, _NO_END)]
+    if header.compacted:
+        journal_index, durable_index = 0, _NO_END
+        try:
+            kept = header.kept(content, path)
+        except CorruptionError as error:
+            runs = []  # a hole could not be told from damage
+            report.findings.append(Finding(path, header.kept_position, error.message, damage=True))
+        else:
+            last_index, runs = kept.last_index, list(kept.runs())
+    entries = _verify_entries(report, path, content, header, runs, durable_index, journal_index)
+    if not header.compacted:
+        last_index = entries[-1].index if entries else name.first_index - 1
     sealed = disk.exists(index_path)
     if sealed:
         try:
-            index = read_index(disk, index_path)
+            read_index(disk, index_path)
         except CorruptionError as error:
             report.findings.append(Finding(index_path, 0, error.message, damage=False))
-        else:
-            if len(content) == SEGMENT_HEADER_BYTES:  # freed: only its run of indexes is left
-                last_index = index.about.last_index
     shard.segments.append(
         SegmentReport(
             path,
@@ -175,30 +194,36 @@ def _verify_entries(
     path: str,
     content: memoryview,
     header: SegmentHeader,
+    runs: Sequence[tuple[int, int]],
     durable_index: int,
     journal_index: int,
 ) -> list[EntryHeader]:
-    """Every whole entry of a segment; what is not whole becomes a finding.
+    """Every whole entry of a segment, by runs of indexes; what is not whole becomes a finding.
 
     Entries up to ``durable_index`` must be here, or, up to ``journal_index``, in the journal.
     """
+    content = header.entries_of(content)
     found: list[EntryHeader] = []
-    position, next_index, term = SEGMENT_HEADER_BYTES, header.name.first_index, header.previous_term
-    while position >= 0:
-        scan = scan_entries(content, position, header.salt, next_index, term, 0)
-        found += scan.headers
-        if scan.headers:
-            next_index, term = scan.headers[-1].index + 1, scan.headers[-1].term
-        if scan.verdict == VERDICT_END:
-            break
-        damage = journal_index < next_index <= durable_index
-        what = "the entry is damaged" if damage else "a torn entry, never acknowledged"
-        if not damage and scan.verdict == VERDICT_TORN and next_index <= durable_index:
-            what = "an entry that the journal still holds"
-        report.findings.append(
-            Finding(path, scan.position, f"{what} (index {next_index})", damage=damage)
-        )
-        position = find_entry(content, scan.position + 8, header.salt, next_index + 1)
-        if position >= 0:
+    position, next_index, term = SEGMENT_HEADER_BYTES, 0, header.previous_term
+    for first, last in runs:
+        next_index = max(next_index, first)
+        while next_index <= last:
+            count = last + 1 - next_index
+            scan = scan_entries(content, position, header.salt, next_index, term, 0, count)
+            found += scan.headers
+            if scan.headers:
+                next_index, term = scan.headers[-1].index + 1, scan.headers[-1].term
+            position = scan.position
+            if next_index > last or (last == _NO_END and scan.verdict == VERDICT_END):
+                break
+            damage = journal_index < next_index <= durable_index
+            what = "the entry is damaged" if damage else "a torn entry, never acknowledged"
+            if not damage and scan.verdict == VERDICT_TORN and next_index <= durable_index:
+                what = "an entry that the journal still holds"
+            finding = Finding(path, position, f"{what} (index {next_index})", damage=damage)
+            report.findings.append(finding)
+            position = find_entry(content, position + 8, header.salt, next_index + 1)
+            if position < 0:
+                return found
             next_index = int.from_bytes(content[position + 8 : position + 16], "little")
     return found

@@ -17,11 +17,13 @@ from msgspec.structs import replace
 from goutube._native import (
     JOURNAL_BLOCK_BYTES,
     VERDICT_OK,
+    VERDICT_UNKNOWN_FORMAT,
     JournalGroup,
     crc32c,
     find_group,
     read_group,
 )
+from goutube.crash_points import CrashPoint
 from goutube.errors import CorruptionError, DataDirError
 from goutube.limits import MIB
 from goutube.ports import Disk, Entropy, File
@@ -32,6 +34,9 @@ _SUPERBLOCK: Final = struct.Struct("<4sIIIQQQQ")
 _SUPERBLOCK_BYTES: Final = 64
 _MARK: Final = struct.Struct("<IIQQQQ")
 _VERSION: Final = 1
+_GROUP_VERSION: Final = 1
+_GROUP_START: Final = struct.Struct("<4xB3xQ")
+"""Version and number of a group."""
 
 
 class DurableMark(Struct, frozen=True):
@@ -89,7 +94,12 @@ class Superblock(Struct, frozen=True):
         if end > len(slot) or crc32c(slot[_SUPERBLOCK_BYTES:end], crc32c(head)) != checksum:
             return None
         if version != _VERSION:
-            raise DataDirError(f"the journal has version {version}; this release knows 1")
+            raise DataDirError(
+                f"{JOURNAL_PATH} has version {version}; this release reads {_VERSION}. Use the "
+                "release that wrote it; nothing was changed",
+                path=JOURNAL_PATH,
+                version=version,
+            )
         marks = tuple(DurableMark(*m) for m in _MARK.iter_unpack(slot[_SUPERBLOCK_BYTES:end]))
         return cls(number, seed, position, sequence, ring, marks)
 
@@ -105,6 +115,7 @@ class Journal:
         head: where the next group goes if it fits before the ring's end.
         sequence: the next group's number.
         superblock: the newest one that is durable.
+        oldest_replay: no group before this one is replayed, should the newest superblock be bad.
     """
 
     def __init__(self, file: File, superblock: Superblock, shard_count: int) -> None:
@@ -115,6 +126,7 @@ class Journal:
         self.end = self.start + superblock.ring_bytes
         self.head = superblock.position
         self.sequence = superblock.sequence
+        self.oldest_replay = 0
 
     @property
     def seed(self) -> int:
@@ -155,11 +167,18 @@ class Journal:
             marks=tuple(marks),
         )
 
-    def write_superblock(self, superblock: Superblock) -> None:
+    def write_superblock(self, disk: Disk, superblock: Superblock) -> None:
         """Make a superblock durable in the slot of the older one."""
         slot = superblock.encode().ljust(self.slot_bytes, b"\0")
         self.file.write(superblock.number % 2 * self.slot_bytes, slot)
+        disk.reached(CrashPoint.SUPERBLOCK_WRITTEN)
         self.file.sync()
+        disk.reached(CrashPoint.SUPERBLOCK_SYNCED)
+
+    def wrote_superblock(self, superblock: Superblock) -> None:
+        """Take in that a superblock is durable: groups before it make room."""
+        self.oldest_replay = self.superblock.sequence
+        self.superblock = superblock
 
     def replay(self) -> Iterator[tuple[memoryview, JournalGroup]]:
         """The ring's bytes with each whole group in them, from the superblock's on, in order.
@@ -167,6 +186,7 @@ class Journal:
         Afterwards the head is behind them.
 
         Raises:
+            DataDirError: the next group is of a version that this release does not know.
             CorruptionError: a group is bad although a later one is good: since a group is written
                 only when the one before it is synced, it was durable once.
         """
@@ -190,6 +210,16 @@ class Journal:
 
     def _group_at(self, ring: memoryview, position: int) -> JournalGroup | None:
         verdict, group = read_group(ring, position, self.seed, self.sequence)
+        if verdict == VERDICT_UNKNOWN_FORMAT:
+            version, sequence = _GROUP_START.unpack_from(ring, position)
+            if sequence == self.sequence:
+                raise DataDirError(
+                    f"{self.file.path} holds at {position} a group of version {version}; this "
+                    f"release reads {_GROUP_VERSION}. Use the release that wrote it",
+                    path=self.file.path,
+                    position=position,
+                    version=version,
+                )
         return group if verdict == VERDICT_OK else None
 
 
@@ -197,6 +227,7 @@ def create_journal(disk: Disk, entropy: Entropy, ring_bytes: int, shard_count: i
     """Make the journal's file: every byte written once, so that a group's sync moves data alone."""
     disk.remove(JOURNAL_PATH)
     file = disk.open(JOURNAL_PATH, create=True)
+    disk.reached(CrashPoint.JOURNAL_CREATED)
     try:
         slot_bytes = _blocks(_SUPERBLOCK_BYTES + shard_count * _MARK.size)
         seed = int.from_bytes(entropy.token_bytes(4), "little")
@@ -207,10 +238,13 @@ def create_journal(disk: Disk, entropy: Entropy, ring_bytes: int, shard_count: i
             file.write(position, zeros[: min(MIB, total - position)])
         superblock = Superblock(0, seed, 2 * slot_bytes, 1, ring_bytes, ())
         file.write(0, superblock.encode())
+        disk.reached(CrashPoint.JOURNAL_WRITTEN)
         file.sync()
+        disk.reached(CrashPoint.JOURNAL_SYNCED)
     finally:
         file.close()
     disk.sync_directory("")
+    disk.reached(CrashPoint.JOURNAL_DURABLE)
 
 
 def open_journal(disk: Disk, shard_count: int, *, write: bool = True) -> Journal:
@@ -220,6 +254,7 @@ def open_journal(disk: Disk, shard_count: int, *, write: bool = True) -> Journal
         CorruptionError: neither superblock is good.
     """
     file = disk.open(JOURNAL_PATH, write=write)
+    file.drop_cached()
     slot_bytes = _blocks(_SUPERBLOCK_BYTES + shard_count * _MARK.size)
     slots = [Superblock.decode(file.read(n * slot_bytes, slot_bytes)) for n in range(2)]
     good = [slot for slot in slots if slot is not None]

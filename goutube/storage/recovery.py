@@ -14,6 +14,7 @@ import struct
 from msgspec import Struct
 
 from goutube._native import JournalGroup, JournalRecord
+from goutube.crash_points import CrashPoint
 from goutube.errors import CorruptionError, DataDirError
 from goutube.model import ShardId
 from goutube.ports import Disk, Entropy, File
@@ -31,10 +32,12 @@ from goutube.storage.identity import (
     read_registry,
 )
 from goutube.storage.journal import DurableMark, create_journal, open_journal
+from goutube.storage.room import release_reserve
 from goutube.storage.segment import remove_segment_file, shard_directory
 from goutube.storage.shard_log import RecordKind, ShardLog
 from goutube.storage.shard_recovery import RecoveredShard, recover_shard
 from goutube.storage.store import Store
+from goutube.storage.versions import check_versions
 
 
 class DirectoryOptions(Struct, frozen=True):
@@ -71,7 +74,10 @@ def open_store(
         CorruptionError: the journal or a document is damaged.
     """
     disk.lock(LOCK_PATH)
+    disk.reached(CrashPoint.LOCK_HELD)
     founded = not disk.exists(FORMAT_PATH)
+    if not founded:
+        check_versions(disk)
     if founded:
         identity = found(
             disk,
@@ -86,15 +92,21 @@ def open_store(
     else:
         identity = read_identity(disk)
         _check_options(identity, options)
-    identity = count_boot(disk, identity)
     journal = open_journal(disk, identity.shard_count)
+    groups = list(journal.replay())  # to the last one, before a byte is changed
+    if disk.room().bytes < config.journal_bytes:
+        release_reserve(disk)  # to bring back what the journal holds, that room is needed
+    identity = count_boot(disk, identity)
     replay = _Replay({mark.shard: mark for mark in journal.superblock.marks})
-    for ring, group in journal.replay():
+    for ring, group in groups:
         _replay_group(disk, replay, ring, group)
+    disk.reached(CrashPoint.REPLAY_WRITTEN)
     for file in replay.files.values():
         file.sync()
         file.close()
+    disk.reached(CrashPoint.REPLAY_SYNCED)
     shards = _recover_shards(disk, entropy, config, identity, replay)
+    disk.reached(CrashPoint.SHARDS_RECOVERED)
     store = Store(config, identity, journal, [shard.log for shard in shards])
     _begin_anew(disk, store)
     return OpenedStore(store, shards, founded)
@@ -144,7 +156,9 @@ def _replay_record(disk: Disk, replay: _Replay, record: JournalRecord, body: mem
                         position=record.position,
                     )
                 replay.files[path] = disk.open(path)
+                replay.files[path].drop_cached()
             replay.files[path].write(record.position, body)
+            disk.reached(CrashPoint.REPLAY_ENTRIES_WRITTEN)
         case RecordKind.HARD_STATE:
             replay.hard_states[record.shard] = HardState.decode(bytes(body[:24]))
         case RecordKind.TRUNCATE:
@@ -166,6 +180,7 @@ def _ensure_segment(disk: Disk, shard: int, path: str, header: memoryview) -> No
     """Make the file of a segment whose creation is durable in the journal, if it is not there."""
     if disk.exists(path):
         file = disk.open(path)
+        file.drop_cached()
         same = file.read(0, len(header)) == bytes(header)
         if same:
             file.sync()
@@ -178,10 +193,12 @@ def _ensure_segment(disk: Disk, shard: int, path: str, header: memoryview) -> No
     disk.make_directory("shards")
     disk.make_directory(shard_directory(shard))
     file = disk.open(path, create=True)
+    disk.reached(CrashPoint.REPLAY_SEGMENT_CREATED)
     file.write(0, header)
     file.sync()
     file.close()
     disk.sync_directory(shard_directory(shard))
+    disk.reached(CrashPoint.REPLAY_SEGMENT_DURABLE)
 
 
 # Shards
@@ -229,9 +246,12 @@ def _begin_anew(disk: Disk, store: Store) -> None:
             write_hard_state(disk, shard_directory(log.shard), log.hard_state)
             log.stored_hard_state = log.hard_state
     journal = store.journal
-    superblock = journal.next_superblock(store.marks())
-    journal.write_superblock(superblock)
-    journal.superblock = superblock
+    for _ in range(2):
+        # Both: a bad one must not lead back to groups of segments that have been compacted since.
+        superblock = journal.next_superblock(store.marks())
+        journal.write_superblock(disk, superblock)
+        journal.wrote_superblock(superblock)
+    disk.reached(CrashPoint.JOURNAL_EMPTIED)
     for log in store.logs:
         for segment in log.hidden:
             remove_segment_file(disk, segment)

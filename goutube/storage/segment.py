@@ -8,16 +8,21 @@ from typing import Final
 from msgspec import Struct
 
 from goutube._native import crc32c
+from goutube.crash_points import CrashPoint
 from goutube.errors import CorruptionError, DataDirError
+from goutube.limits import MIB
 from goutube.model import Buffer
 from goutube.ports import Disk, File
 from goutube.storage.entries import SegmentName
-from goutube.storage.index import ActiveIndex, IndexAbout, SealedIndex, SegmentIndex
+from goutube.storage.index import ActiveIndex, IndexAbout, SegmentIndex
+from goutube.storage.kept import KeptEntries
 
 SEGMENT_HEADER_BYTES: Final = 256
 SEGMENT_VERSION: Final = 1
+COMPACTED_VERSION: Final = 2
+_LONG_BYTES: Final = 8 * MIB
 _MAGIC: Final = b"gtS1"
-_HEADER: Final = struct.Struct("<4sIIIQQIIQQ16s")
+_HEADER: Final = struct.Struct("<4sIIIQQIIQQ16sII")
 _CHECKSUM: Final = struct.Struct("<I")
 
 
@@ -33,6 +38,7 @@ class SegmentHeader(Struct, frozen=True):
         salt: 32 random bits that seed the checksum of every entry's header in this file.
         previous_index, previous_term: of the entry before the first one here; 0, 0 at the start.
         owner: 16 bytes, the incarnation of the data directory that made the file.
+        kept_position, kept_bytes: of the table of a compacted segment; its entries end there.
     """
 
     shard: int
@@ -42,21 +48,43 @@ class SegmentHeader(Struct, frozen=True):
     previous_index: int
     previous_term: int
     owner: bytes
+    kept_position: int = 0
+    kept_bytes: int = 0
+
+    @property
+    def compacted(self) -> bool:
+        """Whether entries that nobody needs were left out of this file."""
+        return self.name.revision > 0
+
+    def entries_of(self, content: memoryview) -> memoryview:
+        """The entries in the file's content: behind them stands a compacted segment's table."""
+        return content[: self.kept_position] if self.compacted else content
+
+    def kept(self, content: memoryview, path: str) -> KeptEntries:
+        """The table of a compacted segment.
+
+        Raises:
+            CorruptionError: it is damaged.
+        """
+        table = content[self.kept_position : self.kept_position + self.kept_bytes]
+        return KeptEntries.decode(table, path, self.kept_position)
 
     def encode(self) -> bytes:
         """The header's bytes."""
         body = _HEADER.pack(
             _MAGIC,
-            SEGMENT_VERSION,
+            COMPACTED_VERSION if self.compacted else SEGMENT_VERSION,
             self.shard,
             self.name.generation,
             self.replica,
             self.name.first_index,
             self.salt,
-            0,
+            self.name.revision,
             self.previous_index,
             self.previous_term,
             self.owner,
+            self.kept_position,
+            self.kept_bytes,
         ).ljust(SEGMENT_HEADER_BYTES - 4, b"\0")
         return body + _CHECKSUM.pack(crc32c(body))
 
@@ -73,13 +101,14 @@ class SegmentHeader(Struct, frozen=True):
             raise CorruptionError(f"{path} does not begin as a segment", path=path, position=0)
         if _CHECKSUM.unpack(head[-4:])[0] != crc32c(head[:-4]):
             raise CorruptionError(f"the header of {path} is damaged", path=path, position=0)
-        fields = _HEADER.unpack_from(head)
-        _, version, shard, generation, replica, first, salt, _, before, before_term, owner = fields
-        if version != SEGMENT_VERSION:
+        _, version, shard, generation, replica, first, salt, revision, *rest = _HEADER.unpack_from(
+            head
+        )
+        if version not in (SEGMENT_VERSION, COMPACTED_VERSION):
             raise DataDirError(
-                f"{path} has segment version {version}; this release knows 1", path=path
+                f"{path} has segment version {version}; this release knows 1 and 2", path=path
             )
-        return cls(shard, replica, SegmentName(first, generation), salt, before, before_term, owner)
+        return cls(shard, replica, SegmentName(first, generation, revision), salt, *rest)
 
 
 class QueuedWrite(Struct):
@@ -101,7 +130,10 @@ class Segment(Struct, eq=False):
         file: None until the file is made; at rest once the segment is sealed.
         reserved: positions below this have their space on disk.
         unsynced: something was written since the last sync began.
+        syncing: a job that syncs it is under way. There is one at a time: of two, the one that
+            fails may be heard of later than the one that then succeeds, and that proves nothing.
         full: no more entries get a place here.
+        group: number of the last journal group that holds something of it; 0: none of this life.
     """
 
     header: SegmentHeader
@@ -116,13 +148,19 @@ class Segment(Struct, eq=False):
     full: bool = False
     sealing: bool = False
     sealed: bool = False
+    group: int = 0
     queue: list[QueuedWrite] = []
     in_flight: list[QueuedWrite] = []
 
     @property
+    def long(self) -> bool:
+        """Whether it takes a start some effort to scan it."""
+        return self.size >= _LONG_BYTES
+
+    @property
     def freed(self) -> bool:
-        """Whether nothing of it is left but its header and the run of its indexes."""
-        return self.sealed and self.size == SEGMENT_HEADER_BYTES
+        """Whether it was compacted and nothing in it was needed."""
+        return self.sealed and self.header.compacted and not len(self.index)
 
     @property
     def path(self) -> str:
@@ -143,10 +181,15 @@ def create_segment_file(disk: Disk, header: SegmentHeader, reserve_bytes: int) -
     disk.make_directory(directory)
     disk.remove(path)
     file = disk.open(path, create=True)
+    disk.reached(CrashPoint.SEGMENT_CREATED)
     file.allocate(0, reserve_bytes)
+    disk.reached(CrashPoint.SEGMENT_ALLOCATED)
     file.write(0, header.encode())
+    disk.reached(CrashPoint.SEGMENT_WRITTEN)
     file.sync()
+    disk.reached(CrashPoint.SEGMENT_SYNCED)
     disk.sync_directory(directory)
+    disk.reached(CrashPoint.SEGMENT_DURABLE)
     return file
 
 
@@ -155,47 +198,42 @@ def seal_segment_file(disk: Disk, segment: Segment, terms: list[tuple[int, int]]
     assert segment.file is not None
     assert isinstance(segment.index, ActiveIndex)
     segment.file.truncate(segment.size)
+    disk.reached(CrashPoint.SEGMENT_CUT)
     segment.file.sync()
+    disk.reached(CrashPoint.SEGMENT_WHOLE)
     name = segment.header.name
     about = IndexAbout(
         segment.header.shard, name.first_index, name.generation, segment.last_index, terms
     )
-    _replace_file(disk, segment.index_path, segment.index.encode(about))
+    put_index(disk, segment.index_path, segment.index.encode(about))
 
 
-def free_segment_file(disk: Disk, segment: Segment) -> tuple[File, SealedIndex]:
-    """Give back the space of a sealed segment that nobody needs a byte of; its new file and index.
-
-    The log goes on through it: its header and its run of indexes and terms stay. The file is
-    replaced, not shortened, so whoever reads the old one reads on.
-    """
-    assert isinstance(segment.index, SealedIndex)
-    content = ActiveIndex().encode(segment.index.about)
-    # In this order: an index without rows may stand beside a whole file, never the other way round.
-    _replace_file(disk, segment.index_path, content)
-    _replace_file(disk, segment.path, segment.header.encode())
-    index = SealedIndex(memoryview(content), segment.index_path)
-    return disk.open(segment.path, write=False), index
-
-
-def _replace_file(disk: Disk, path: str, content: bytes) -> None:
+def put_index(disk: Disk, path: str, content: bytes) -> None:
+    """Put an index in its place, durable; a crash leaves the one before it, or none, or this."""
     temporary = path + ".tmp"
     disk.remove(temporary)
     file = disk.open(temporary, create=True)
     try:
         file.write(0, content)
+        disk.reached(CrashPoint.INDEX_WRITTEN)
         file.sync()
     finally:
         file.close()
+    disk.reached(CrashPoint.INDEX_SYNCED)
     disk.rename(temporary, path)
+    disk.reached(CrashPoint.INDEX_RENAMED)
     disk.sync_directory(path.rpartition("/")[0])
+    disk.reached(CrashPoint.INDEX_DURABLE)
 
 
 def remove_segment_file(disk: Disk, segment: Segment) -> None:
     """Remove a segment and its index; its bytes stay readable for whoever has the file open."""
     directory = shard_directory(segment.header.shard)
     disk.remove(segment.path)
-    # A segment without its index would be scanned for entries that a freed one does not have.
+    disk.reached(CrashPoint.SEGMENT_UNLINKED)
+    # An index without its segment is removed by the next start; the other way round it is scanned.
     disk.sync_directory(directory)
+    disk.reached(CrashPoint.SEGMENT_REMOVED)
     disk.remove(segment.index_path)
+    disk.reached(CrashPoint.INDEX_UNLINKED)
     disk.sync_directory(directory)

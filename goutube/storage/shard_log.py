@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
@@ -17,6 +18,7 @@ from msgspec import Struct
 from goutube._native import ENTRY_ALIGN, ENTRY_HEADER_BYTES, encode_entry_header
 from goutube.model import EntryIndex, ShardId, stream_id_of
 from goutube.ports import Entropy
+from goutube.storage.damage import Damage, LostRange
 from goutube.storage.entries import NewEntry, SegmentName, StagedEntries
 from goutube.storage.hard_state import NO_HARD_STATE, HardState
 from goutube.storage.index import ActiveIndex, Row
@@ -69,6 +71,7 @@ class ShardLog:
         written_index: entries up to here are in their segments' page cache and can be read.
         hard_state: the newest term and vote, durable or staged.
         fault: why the log takes no entries; empty where it does.
+        damages: the quarantine: every range of bytes that is known not to be whole.
     """
 
     def __init__(
@@ -100,6 +103,9 @@ class ShardLog:
         self.stored_hard_state = NO_HARD_STATE
         """What the hard-state file holds."""
         self.fault = ""
+        self.damages: list[Damage] = []
+        self.on_damage: Callable[[Damage], None] | None = None
+        """Told of damage that was not known."""
         self._terms: list[tuple[int, int]] = []
         self._spans: deque[_Span] = deque()
         self._mark = 0
@@ -126,6 +132,36 @@ class ShardLog:
         """(index where it begins, term) of every run of one term in [first, last]."""
         inside = [run for run in self._terms if first < run[0] <= last]
         return [(first, self.term_at(first)), *inside] if first <= last else inside
+
+    def note_damage(self, damage: Damage) -> bool:
+        """Take damage into the quarantine, whoever found it; whether it was not known before.
+
+        The one place for it: recovery, reads and the scrubber end here. Everything else in the log
+        stays readable, and the log goes on: where recovery finds that it cannot, it sets ``fault``.
+        """
+        if any(known.covers(damage) for known in self.damages):
+            return False
+        self.damages.append(damage)
+        if self.on_damage is not None:
+            self.on_damage(damage)
+        return True
+
+    def forget_damages(self, path: str) -> bool:
+        """Drop the damage of a file that is gone; whether any of it was written down."""
+        gone = [damage for damage in self.damages if damage.path == path]
+        self.damages = [damage for damage in self.damages if damage.path != path]
+        return any(damage.last_index for damage in gone)
+
+    def lost_between(self, stream_id: int, first: int, after: int) -> LostRange | None:
+        """The first bytes of a stream from ``first`` to before ``after`` that no segment holds."""
+        ranges = [
+            lost
+            for damage in self.damages
+            if damage.last_index
+            for lost in damage.lost
+            if lost.stream_id == stream_id and lost.first < after and first < lost.after
+        ]
+        return min(ranges, key=lambda lost: lost.first, default=None)
 
     @property
     def commit_index(self) -> int:
@@ -191,6 +227,16 @@ class ShardLog:
         """Take in that a checkpoint was written beside the one before it."""
         self.covered_index, self.checkpoint_index = self.checkpoint_index, index
         self.checkpoint_slot = slot
+
+    def note_group(self, name: SegmentName, sequence: int) -> None:
+        """Take in that the journal group of this number holds something of a segment."""
+        segment = self._segment_named(name)
+        if segment is not None:
+            segment.group = sequence
+
+    def replace_segment(self, old: Segment, made: Segment) -> None:
+        """Go on with the next revision of a sealed segment."""
+        self.segments[self.segments.index(old)] = made
 
     def drop_first_segment(self) -> Segment:
         """Begin behind the first segment, which was freed; returns it."""
@@ -337,7 +383,8 @@ class ShardLog:
         self.durable_index = self._mark
 
     def _segment_named(self, name: SegmentName) -> Segment | None:
-        for segment in reversed(self.hidden + self.segments):
-            if segment.header.name == name:
-                return segment
+        for segments in (self.segments, self.hidden):
+            for segment in reversed(segments):
+                if segment.header.name == name:
+                    return segment
         return None

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from goutube._native import (
-    BATCH_DELTAS,
-    ENTRY_HEADER_BYTES,
-    EntryHeader,
-    EntryScan,
-    find_entry,
-    last_delta,
-    scan_entries,
-)
+from goutube._native import BATCH_DELTAS, ENTRY_HEADER_BYTES, EntryHeader, last_delta
+from goutube.crash_points import CrashPoint
 from goutube.errors import CorruptionError, DataDirError
 from goutube.ports import Disk
 from goutube.storage.checkpoint import Checkpoint, checkpoint_path, read_checkpoints
+from goutube.storage.damage import Damage, read_damages
 from goutube.storage.entries import SegmentName
 from goutube.storage.index import ActiveIndex, SealedIndex, read_index
 from goutube.storage.journal import DurableMark
+from goutube.storage.scanning import (
+    SegmentScan,
+    kept_entries,
+    read_entry_header,
+    scan_segment,
+)
 from goutube.storage.segment import SEGMENT_HEADER_BYTES, Segment, SegmentHeader, shard_directory
 from goutube.storage.shard_log import ShardLog
-
-_EVERY_INDEX: Final = (1 << 63) - 1
-_INDEX: Final = struct.Struct("<Q")
-_INDEX_AT: Final = 8
-"""Of the index in an entry's header."""
 
 
 class RecoveredEntry(Struct, frozen=True):
@@ -40,39 +34,77 @@ class RecoveredEntry(Struct, frozen=True):
     last_stamp: int
 
 
-class Damage(Struct, frozen=True):
-    """Entries that were durable and cannot be read: all from ``first_index`` to ``last_index``."""
-
-    path: str
-    position: int
-    first_index: int
-    last_index: int
-
-
 class RecoveredShard(Struct):
     """A log as it was found, and what its catalogue is made of.
 
     Attributes:
+        gaps: the damage that took entries away, in the order of their indexes.
         torn_bytes: how much was cut above the durable mark: never acknowledged.
     """
 
     log: ShardLog
     checkpoint: Checkpoint | None = None
-    damages: list[Damage] = []
+    gaps: list[Damage] = []
     torn_bytes: int = 0
+    _known: dict[tuple[str, int], Damage] = {}
+    _scanned: set[str] = set()
     _scans: list[tuple[memoryview, list[EntryHeader]]] = []
 
     def entries(self) -> Iterator[RecoveredEntry]:
-        """Every entry behind the checkpoint, in order; to be gone through once."""
-        after = self.checkpoint.index if self.checkpoint else 0
+        """Every entry behind the checkpoint, in order; to be gone through once.
+
+        Where entries are gone also those that were read although the checkpoint covers them.
+        """
+        after = self.checkpoint.index if self.checkpoint and not self.gaps else 0
         for content, headers in self._scans:
             for header in headers:
                 if header.index > after:
                     yield _recovered(content, header)
         self._scans.clear()
 
-    def add_scan(self, content: memoryview, headers: list[EntryHeader]) -> None:
+    def forget_covered(self) -> None:
+        """Keep nothing of entries that the checkpoint covers, once no gap can need them."""
+        if self.checkpoint is not None and not self.gaps:
+            after = self.checkpoint.index
+            self._scans = [
+                (content, [header for header in headers if header.index > after])
+                for content, headers in self._scans
+                if headers and headers[-1].index > after
+            ]
+
+    def remember(self, damages: list[Damage]) -> None:
+        """Take in what an earlier life knew."""
+        self._known = {(damage.path, damage.first_index): damage for damage in damages}
+
+    def settle_known(self) -> None:
+        """What was not looked at this time, for it lies in sealed segments, is as it was."""
+        for damage in self._known.values():
+            self.log.note_damage(damage)
+
+    def note_gap(self, path: str, position: int, byte_count: int, first: int, last: int) -> None:
+        """Note that the entries from ``first`` to ``last`` are gone with a range of bytes."""
+        known = self._known.pop((path, first), None)
+        gap = Damage(path, position, byte_count, first, last)
+        if known is not None and known.last_index == last:
+            gap = replace(gap, lost=known.lost, accepted=known.accepted)
+        self.gaps.append(gap)
+
+    def end_before_scans(self, stream_id: int) -> int:
+        """Where the batches of a stream end in the segments that were not read; 0: none there."""
+        for segment in reversed(self.log.segments):
+            rows = segment.index.rows_of(stream_id)
+            if segment.path in self._scanned or rows is None or segment.file is None:
+                continue
+            row = rows.row(len(rows) - 1)
+            header = read_entry_header(segment.file.map(), row.position, segment.header.salt)
+            if header is not None:
+                return row.offset + header.data_bytes
+            return row.offset + row.entry_bytes - ENTRY_HEADER_BYTES
+        return 0
+
+    def add_scan(self, path: str, content: memoryview, headers: list[EntryHeader]) -> None:
         """Keep what was found in one segment until it is folded."""
+        self._scanned.add(path)
         self._scans.append((content, headers))
 
 
@@ -91,7 +123,9 @@ def recover_shard(disk: Disk, log: ShardLog, mark: DurableMark | None) -> Recove
 
     ``mark`` is what is certainly durable; None for a shard that never was in a group.
     """
+    directory = shard_directory(log.shard)
     recovered = RecoveredShard(log)
+    recovered.remember(read_damages(disk, directory) or [])
     _take_checkpoint(disk, recovered)
     log.generation = mark.generation if mark else 0
     durable = mark.index if mark else 0
@@ -104,10 +138,25 @@ def recover_shard(disk: Disk, log: ShardLog, mark: DurableMark | None) -> Recove
             _begin(recovered, header)
         _check_link(recovered, header)
         _recover_segment(disk, recovered, header, limit, last=last)
+    if mark is not None and log.last_index < durable:
+        _go_on_behind(recovered, mark)
+    recovered.settle_known()
+    recovered.forget_covered()
     log.durable_index = log.written_index = log.queued_index = log.last_index
-    if log.last_index < durable:
-        _note_damage(recovered, Damage(shard_directory(log.shard), 0, log.last_index + 1, durable))
     return recovered
+
+
+def _go_on_behind(recovered: RecoveredShard, mark: DurableMark) -> None:
+    """The newest durable entries are gone: their indexes are never given again."""
+    log = recovered.log
+    if not log.segments:
+        log.first_index = mark.index + 1
+    if not recovered.gaps or recovered.gaps[-1].last_index < mark.index:
+        directory = shard_directory(log.shard)
+        recovered.note_gap(directory, 0, 0, log.last_index + 1, mark.index)
+    log.note_term(mark.index, max(mark.term, log.last_term))
+    if log.segments:
+        log.segments[-1].full = True
 
 
 def _take_checkpoint(disk: Disk, recovered: RecoveredShard) -> None:
@@ -125,7 +174,8 @@ def _begin(recovered: RecoveredShard, header: SegmentHeader) -> None:
     log.first_index = header.name.first_index
     if header.previous_index > log.checkpoint_index:
         path = checkpoint_path(shard_directory(log.shard), log.checkpoint_slot)
-        _note_damage(recovered, Damage(path, 0, 1, header.previous_index))
+        first = log.checkpoint_index + 1
+        recovered.note_gap(path, 0, 0, first, header.previous_index)
     if header.previous_index:
         log.note_term(header.previous_index, header.previous_term)
 
@@ -141,7 +191,7 @@ def _chain(disk: Disk, log: ShardLog, durable: int) -> list[SegmentName]:
     chain: list[SegmentName] = []
     named = [n for n in names if n.generation <= log.generation and n.first_index <= durable]
     hidden = [name for name in names if name not in named]
-    for name in sorted(named, key=lambda n: (n.generation, n.first_index)):
+    for name in sorted(named, key=lambda n: (n.generation, n.first_index, n.revision)):
         while chain and chain[-1].first_index >= name.first_index:
             hidden.append(chain.pop())
         chain.append(name)
@@ -155,6 +205,7 @@ def _remove_leavings(disk: Disk, log: ShardLog, files: list[str], names: list[Se
     for file in files:
         if file.endswith(".tmp") or (file.endswith(".idx") and file not in indexes):
             disk.remove(f"{shard_directory(log.shard)}/{file}")
+            disk.reached(CrashPoint.LEAVING_REMOVED)
 
 
 def _hidden_segment(log: ShardLog, name: SegmentName) -> Segment:
@@ -182,17 +233,12 @@ def _check_link(recovered: RecoveredShard, header: SegmentHeader) -> None:
     """Entries between the segment before and this one are gone: note which."""
     log = recovered.log
     if header.previous_index > log.last_index:
-        path = f"{shard_directory(log.shard)}/{header.name.file_name}"
-        _note_damage(recovered, Damage(path, 0, log.last_index + 1, header.previous_index))
+        path = shard_directory(log.shard)
+        noted = recovered.gaps[-1].last_index if recovered.gaps else 0
+        first = max(log.last_index, noted) + 1
+        if first <= header.previous_index:
+            recovered.note_gap(path, 0, 0, first, header.previous_index)
         log.note_term(header.previous_index, header.previous_term)
-
-
-def _note_damage(recovered: RecoveredShard, damage: Damage) -> None:
-    recovered.damages.append(damage)
-    recovered.log.fault = (
-        f"entries {damage.first_index} to {damage.last_index} of shard {recovered.log.shard} are "
-        f"damaged: see {damage.path} at {damage.position}"
-    )
 
 
 def _recover_segment(
@@ -204,39 +250,82 @@ def _recover_segment(
     file = disk.open(segment.path)
     segment.file, segment.reserved = file, file.size()
     log.segments.append(segment)
+    if not disk.exists(segment.index_path):
+        file.drop_cached()
     content = file.map()
     sealed = _sealed_index(disk, segment, limit)
     if sealed is not None:
-        for first, term in sealed.about.terms:
-            log.note_term(first, term)
-        log.last_index = segment.last_index = sealed.about.last_index
-        segment.index, segment.size = sealed, segment.reserved
-        segment.full = segment.sealing = segment.sealed = True
-        file.rest()
-        if log.last_index > log.checkpoint_index:
-            if segment.freed:
-                path = checkpoint_path(shard_directory(log.shard), log.checkpoint_slot)
-                first = log.checkpoint_index + 1
-                _note_damage(recovered, Damage(path, 0, first, log.last_index))
-            recovered.add_scan(content, _headers_of(content, header))
+        _take_sealed(recovered, segment, sealed, content)
         return
-    headers = _scan(recovered, segment, content, limit)
-    assert isinstance(segment.index, ActiveIndex)
-    for entry in headers:
-        log.note_term(entry.index, entry.term)
-        segment.index.add_header(entry)
+    kept = kept_entries(header, content, segment.path, limit) if header.compacted else None
+    runs = list(kept.runs()) if kept is not None else [(header.name.first_index, limit)]
+    scan = _scan(recovered, segment, content, runs)
+    terms = (
+        kept.terms if kept is not None else [(entry.index, entry.term) for entry in scan.headers]
+    )
+    for first, term in terms:
+        log.note_term(first, term)
+    if kept is not None:
+        log.last_index = kept.last_index
+        _note_left_out(recovered)
+    segment.index = ActiveIndex(scan.headers)
     segment.last_index = log.last_index
-    segment.full = not last
+    segment.size = segment.reserved if kept is not None else scan.end
+    segment.full = not last or kept is not None
     segment.unsynced = True
     if last:
         recovered.torn_bytes += _torn_bytes(content, segment.size)
-    recovered.add_scan(content, headers)
+
+
+def _take_sealed(
+    recovered: RecoveredShard, segment: Segment, index: SealedIndex, content: memoryview
+) -> None:
+    """Take in a segment by its index; it is read only for what no checkpoint covers."""
+    log, header = recovered.log, segment.header
+    for first, term in index.about.terms:
+        log.note_term(first, term)
+    log.last_index = segment.last_index = index.about.last_index
+    segment.index, segment.size = index, segment.reserved
+    segment.full = segment.sealing = segment.sealed = True
+    assert segment.file is not None
+    segment.file.rest()
+    if log.last_index > log.checkpoint_index:
+        runs = [(header.name.first_index, log.last_index)]
+        if header.compacted:
+            runs = list(kept_entries(header, content, segment.path, log.last_index).runs())
+            _note_left_out(recovered)
+        _scan(recovered, segment, content, runs)
+
+
+def _scan(
+    recovered: RecoveredShard,
+    segment: Segment,
+    content: memoryview,
+    runs: Sequence[tuple[int, int]],
+) -> SegmentScan:
+    scan = scan_segment(content, segment.header, segment.path, runs)
+    for gap in scan.gaps:
+        recovered.note_gap(
+            segment.path, gap.position, gap.byte_count, gap.first_index, gap.last_index
+        )
+    recovered.add_scan(segment.path, content, scan.headers)
+    return scan
+
+
+def _note_left_out(recovered: RecoveredShard) -> None:
+    """Entries behind the checkpoint were left out by a compaction: a newer checkpoint is lost."""
+    log = recovered.log
+    first = log.checkpoint_index + 1
+    if first <= log.last_index:
+        path = checkpoint_path(shard_directory(log.shard), log.checkpoint_slot)
+        recovered.note_gap(path, 0, 0, first, log.last_index)
 
 
 def _sealed_index(disk: Disk, segment: Segment, limit: int) -> SealedIndex | None:
     """The segment's index if it was sealed; a bad one is made anew from the segment.
 
-    One that tells of entries behind ``limit`` goes: others will stand in their places.
+    One that tells of entries behind ``limit`` goes: others will stand in their places. Of a
+    compacted segment every entry was durable.
     """
     if not disk.exists(segment.index_path):
         return None
@@ -244,63 +333,12 @@ def _sealed_index(disk: Disk, segment: Segment, limit: int) -> SealedIndex | Non
         index = read_index(disk, segment.index_path)
     except CorruptionError:
         return None
-    if index.about.last_index <= limit:
+    if index.about.last_index <= limit or segment.header.compacted:
         return index
     disk.remove(segment.index_path)
+    disk.reached(CrashPoint.INDEX_DROPPED)
     disk.sync_directory(shard_directory(segment.header.shard))
     return None
-
-
-def _headers_of(content: memoryview, header: SegmentHeader) -> list[EntryHeader]:
-    """The headers of a sealed segment, for a catalogue whose checkpoint is older than it."""
-    scan = scan_entries(
-        content,
-        SEGMENT_HEADER_BYTES,
-        header.salt,
-        header.name.first_index,
-        header.previous_term,
-        _EVERY_INDEX,
-    )
-    return scan.headers
-
-
-def _scan(
-    recovered: RecoveredShard, segment: Segment, content: memoryview, limit: int
-) -> list[EntryHeader]:
-    """The entries of a segment that was not sealed, up to ``limit``; sets its size to their end.
-
-    Payloads are not verified: they were when they were acknowledged, and every read does it again.
-    """
-    salt = segment.header.salt
-    found: list[EntryHeader] = []
-    next_index, term = segment.header.name.first_index, segment.header.previous_term
-    position = SEGMENT_HEADER_BYTES
-    while next_index <= limit:
-        scan = scan_entries(content, position, salt, next_index, term, _EVERY_INDEX)
-        found += _up_to(scan, limit)
-        if found:
-            next_index, term = found[-1].index + 1, found[-1].term
-        if next_index > limit:
-            break
-        # Entries up to the limit were durable: look behind the damage for the next good one.
-        position = find_entry(content, scan.position, salt, next_index + 1)
-        if position < 0:
-            break
-        good_index = _INDEX.unpack_from(content, position + _INDEX_AT)[0]
-        if good_index > limit:
-            break
-        _note_damage(recovered, Damage(segment.path, scan.position, next_index, good_index - 1))
-        next_index = good_index
-    if found:
-        segment.size = found[-1].position + found[-1].entry_bytes
-    return found
-
-
-def _up_to(scan: EntryScan, limit: int) -> list[EntryHeader]:
-    """The entries that are durable and that the next generation does not hide."""
-    if not scan.headers or scan.headers[-1].index <= limit:
-        return scan.headers
-    return [header for header in scan.headers if header.index <= limit]
 
 
 def _torn_bytes(content: memoryview, size: int) -> int:

@@ -10,67 +10,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from msgspec import Struct
-
 from goutube._native import (
     ENTRY_ALIGN,
     JOURNAL_BLOCK_BYTES,
     JOURNAL_RECORD_HEADER_BYTES,
     encode_group,
 )
-from goutube.errors import DiskFailedError, InvariantError
+from goutube.crash_points import CrashPoint
+from goutube.errors import InvariantError
 from goutube.model import Buffer
-from goutube.ports import Call, Disk, File, Job, Outcome, SyncFile, WriteGroup, WriteSegment
+from goutube.ports import Call, Disk, File, Job, Outcome, WriteGroup, WriteSegment
 from goutube.storage.config import StorageConfig
 from goutube.storage.entries import StagedEntries
 from goutube.storage.group import GROUP_HEAD_BYTES, GROUP_MARK_BYTES, Group
 from goutube.storage.identity import Identity
 from goutube.storage.index import SealedIndex, read_index
+from goutube.storage.jobs import JobQueue
 from goutube.storage.journal import DurableMark, Journal
 from goutube.storage.segment import Segment, create_segment_file, seal_segment_file
 from goutube.storage.shard_log import RecordKind, ShardLog, StagedRecord
-
-Then = Callable[[Outcome], None]
-
-
-class StoreStats(Struct):
-    """What the store has done in this process; plain counters."""
-
-    groups: int = 0
-    group_bytes: int = 0
-    bulk_bytes: int = 0
-    checkpoints: int = 0
-    segments_created: int = 0
-    segments_sealed: int = 0
-    segments_freed: int = 0
-    freed_bytes: int = 0
+from goutube.storage.stats import StoreStats
 
 
-class Store:
+class Store(JobQueue):
     """The log of every shard that this data directory holds.
 
     Args:
         logs: one a shard, as recovery found them.
 
-    Attributes:
-        failure: set by the first failed write or sync, for the rest of the process: nothing that
-            was pending is acknowledged, nothing more is taken.
     """
 
     def __init__(
         self, config: StorageConfig, identity: Identity, journal: Journal, logs: list[ShardLog]
     ) -> None:
+        super().__init__()
         self.config = config
         self.identity = identity
         self.journal = journal
         self.logs = logs
         self.stats = StoreStats()
-        self.failure: DiskFailedError | None = None
-        self.pending_bytes = 0
-        """Encoded entries that are not durable or not written yet."""
-        self._jobs: list[Job] = []
-        self._thens: dict[int, Then] = {}
-        self._ticket = 0
+        self.reserved_bytes = 0
+        """Space that segments have asked for so far."""
         self._staged: dict[int, ShardLog] = {}
         self._unmarked: dict[int, ShardLog] = {}
         self._queued: dict[int, ShardLog] = {}
@@ -85,17 +65,6 @@ class Store:
 
     # Jobs
 
-    def start(self, make: Callable[[int], Job], then: Then) -> int:
-        """Hand out a job under a fresh ticket; ``then`` is called with its outcome."""
-        self._ticket += 1
-        self._jobs.append(make(self._ticket))
-        self._thens[self._ticket] = then
-        return self._ticket
-
-    def completed(self, outcome: Outcome) -> None:
-        """Take in how a job ended."""
-        self._thens.pop(outcome.ticket)(outcome)
-
     def ready(self) -> list[Job]:
         """The jobs to start now; called once a round, after everything that has arrived."""
         if self.failure is None:
@@ -103,13 +72,12 @@ class Store:
             self._form_group()
             for log in list(self._queued.values()):
                 self._write_segment(log)
-        jobs, self._jobs = self._jobs, []
-        return jobs
+        return self.take_jobs()
 
     @property
     def can_wait(self) -> bool:
         """Whether nothing must start before the journal group under way has ended."""
-        return self.group_running and not self._jobs and not self._bulk_due
+        return self.group_running and not self.has_jobs and not self._bulk_due
 
     def take_advanced(self) -> Iterable[ShardLog]:
         """The logs whose commit index may have moved since the last call."""
@@ -124,19 +92,12 @@ class Store:
     @property
     def idle(self) -> bool:
         """Whether nothing is staged and no job is under way."""
-        return not (self._staged or self._unmarked or self._queued or self._thens or self._jobs)
+        return not (self._staged or self._unmarked or self._queued or self.busy)
 
-    def fail(self, outcome: Outcome) -> bool:
-        """Whether the job failed; the first failure is final for the whole store."""
-        if outcome.error is None:
-            return False
-        if self.failure is None:
-            self.failure = DiskFailedError(
-                f"the disk failed: {outcome.error}. Nothing more is written; repair the disk and "
-                "start the node again"
-            )
-            self.failure.__cause__ = outcome.error
-        return True
+    @property
+    def stuck(self) -> bool:
+        """Whether all that is left to do waits for room; it is safe in the journal."""
+        return self.lacks_room and not (self._staged or self._unmarked or self.busy)
 
     # Staging
 
@@ -150,6 +111,17 @@ class Store:
         """Go on with what the last life of the process left to do for a log: sync and seal."""
         self._queued[log.shard] = log
         self._unsynced[log.shard] = log
+        last = log.unsealed()
+        for segment in log.segments[: len(log.segments) - len(last)]:
+            if not segment.sealed:  # its index was lost, those of later segments were not
+                self._seal(log, segment)
+
+    def seal_long(self) -> None:
+        """Seal what is long although it is not full: the next start reads an index in its place."""
+        for log in self.logs:
+            if log.segments and log.segments[-1].long:
+                log.segments[-1].full = True
+                self._queued[log.shard] = log
 
     def _route_bulk(self) -> None:
         """Send what is too much for the journal straight to its segment."""
@@ -193,6 +165,7 @@ class Store:
             group.logs[log.shard] = log
             for item in log.take_staged():
                 group.add(log, item)
+                log.note_group(item.name, self.journal.sequence)
                 if isinstance(item, StagedEntries):
                     log.queue_write(item, bulk=False)
             self._queue(log)
@@ -280,7 +253,8 @@ class Store:
                 self.stats.segments_created += 1
                 self._queued[log.shard] = log
 
-        self.start(
+        self.reserved_bytes += reserve
+        self.start_roomy(
             lambda ticket: Call(ticket, lambda disk: create_segment_file(disk, header, reserve)),
             then,
         )
@@ -295,7 +269,8 @@ class Store:
                 self._write_queue(log, segment)
                 return
             # Entries that have their place here may still be staged: full is not yet written.
-            if segment.full and segment.last_index <= log.written_index and not segment.sealing:
+            written = segment.full and segment.last_index <= log.written_index
+            if written and not segment.sealing and not segment.syncing:
                 self._seal(log, segment)
             waiting = waiting or segment.file is None or segment.full
         if not waiting:
@@ -309,13 +284,16 @@ class Store:
         if end > segment.reserved:
             self._reserve(log, segment, file, end)
             return
-        segment.queue, segment.in_flight = [], writes
-        segment.unsynced = True
-        buffers = [buffer for write in writes for buffer in write.buffers]
         bulk = any(write.bulk for write in writes)
+        if bulk and segment.syncing:
+            return
+        segment.queue, segment.in_flight = [], writes
+        segment.unsynced, segment.syncing = True, segment.syncing or bulk
+        buffers = [buffer for write in writes for buffer in write.buffers]
 
         def then(outcome: Outcome) -> None:
             segment.in_flight = []
+            segment.syncing = segment.syncing and not bulk
             if self.fail(outcome):
                 return
             last_index = writes[-1].last_index  # a truncation meanwhile has lowered it
@@ -323,6 +301,7 @@ class Store:
             self._advanced[log.shard] = log
             self._queued[log.shard] = log
             if bulk:
+                segment.unsynced = False
                 log.bulk_synced(last_index)
                 self._unmarked[log.shard] = log
 
@@ -343,13 +322,15 @@ class Store:
                 segment.reserved = target
                 self._queued[log.shard] = log
 
-        def allocate(_disk: Disk) -> None:
+        def allocate(disk: Disk) -> None:
             file.allocate(start, target - start)
+            disk.reached(CrashPoint.SEGMENT_EXTENDED)
 
-        self.start(lambda ticket: Call(ticket, allocate), then)
+        self.reserved_bytes += target - start
+        self.start_roomy(lambda ticket: Call(ticket, allocate), then)
 
     def _seal(self, log: ShardLog, segment: Segment) -> None:
-        segment.sealing = True
+        segment.sealing = segment.syncing = True
         terms = log.terms_between(segment.header.name.first_index, segment.last_index)
 
         def seal(disk: Disk) -> SealedIndex:
@@ -361,14 +342,14 @@ class Store:
                 assert isinstance(outcome.value, SealedIndex)
                 segment.index = outcome.value
                 segment.sealed = True
-                segment.unsynced = False
+                segment.unsynced = segment.syncing = False
                 assert segment.file is not None
                 segment.file.rest()
                 self._sealed.append((log, segment))
                 self.stats.segments_sealed += 1
                 self._queued[log.shard] = log
 
-        self.start(lambda ticket: Call(ticket, seal), then)
+        self.start_roomy(lambda ticket: Call(ticket, seal), then)
 
     # What the checkpoint asks for
 
@@ -381,15 +362,3 @@ class Store:
         """The logs with segments that were written since the last call."""
         unsynced, self._unsynced = self._unsynced, {}
         return unsynced
-
-    def sync_segment(self, segment: Segment, then: Callable[[], None]) -> None:
-        """Sync what was written to a segment so far."""
-        file = segment.file
-        assert file is not None
-        segment.unsynced = False
-
-        def done(outcome: Outcome) -> None:
-            if not self.fail(outcome):
-                then()
-
-        self.start(lambda ticket: SyncFile(ticket, file), done)

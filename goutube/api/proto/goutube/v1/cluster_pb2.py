@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18goutube/v1/cluster.proto\x12\ngoutube.v1\"\x12\n\x10GetStatusRequest\"^\n\nNodeStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0brpc_address\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x0c\n\x04\x62oot\x18\x05 \x01(\x04\"\x9b\x01\n\x0bShardStatus\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x0e\n\x06leader\x18\x02 \x01(\t\x12\x10\n\x08replicas\x18\x03 \x03(\t\x12\x0c\n\x04term\x18\x04 \x01(\x04\x12\x12\n\nlast_index\x18\x05 \x01(\x04\x12\x14\n\x0c\x63ommit_index\x18\x06 \x01(\x04\x12\x14\n\x0cstream_count\x18\x07 \x01(\x04\x12\r\n\x05\x66\x61ult\x18\x08 \x01(\t\"\xa2\x01\n\x11GetStatusResponse\x12\x0f\n\x07settled\x18\x01 \x01(\x08\x12\x18\n\x10topology_version\x18\x02 \x01(\x04\x12\x12\n\ncluster_id\x18\x03 \x01(\t\x12%\n\x05nodes\x18\x04 \x03(\x0b\x32\x16.goutube.v1.NodeStatus\x12\'\n\x06shards\x18\x05 \x03(\x0b\x32\x17.goutube.v1.ShardStatus\"\x14\n\x12GetTopologyRequest\"A\n\x0cTopologyNode\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06tokens\x18\x02 \x01(\r\x12\x13\n\x0brpc_address\x18\x03 \x01(\t\"2\n\x0eShardPlacement\x12\x0e\n\x06leader\x18\x01 \x01(\t\x12\x10\n\x08replicas\x18\x02 \x03(\t\"\x92\x01\n\x13GetTopologyResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x15\n\rhash_function\x18\x02 \x01(\t\x12*\n\x06shards\x18\x03 \x03(\x0b\x32\x1a.goutube.v1.ShardPlacement\x12\'\n\x05nodes\x18\x04 \x03(\x0b\x32\x18.goutube.v1.TopologyNode\"\x14\n\x12ListMembersRequest\"\xb3\x01\n\x06Member\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x13\n\x0brpc_address\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x0e\n\x06status\x18\x05 \x01(\t\x12*\n\x04tags\x18\x06 \x03(\x0b\x32\x1c.goutube.v1.Member.TagsEntry\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x13ListMembersResponse\x12#\n\x07members\x18\x01 \x03(\x0b\x32\x12.goutube.v1.Member2\x80\x02\n\x0e\x43lusterService\x12J\n\tGetStatus\x12\x1c.goutube.v1.GetStatusRequest\x1a\x1d.goutube.v1.GetStatusResponse\"\x00\x12P\n\x0bGetTopology\x12\x1e.goutube.v1.GetTopologyRequest\x1a\x1f.goutube.v1.GetTopologyResponse\"\x00\x12P\n\x0bListMembers\x12\x1e.goutube.v1.ListMembersRequest\x1a\x1f.goutube.v1.ListMembersResponse\"\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18goutube/v1/cluster.proto\x12\ngoutube.v1\"\x12\n\x10GetStatusRequest\"^\n\nNodeStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0brpc_address\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x0c\n\x04\x62oot\x18\x05 \x01(\x04\"\x9b\x01\n\x0bShardStatus\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x0e\n\x06leader\x18\x02 \x01(\t\x12\x10\n\x08replicas\x18\x03 \x03(\t\x12\x0c\n\x04term\x18\x04 \x01(\x04\x12\x12\n\nlast_index\x18\x05 \x01(\x04\x12\x14\n\x0c\x63ommit_index\x18\x06 \x01(\x04\x12\x14\n\x0cstream_count\x18\x07 \x01(\x04\x12\r\n\x05\x66\x61ult\x18\x08 \x01(\t\"\xa2\x01\n\x11GetStatusResponse\x12\x0f\n\x07settled\x18\x01 \x01(\x08\x12\x18\n\x10topology_version\x18\x02 \x01(\x04\x12\x12\n\ncluster_id\x18\x03 \x01(\t\x12%\n\x05nodes\x18\x04 \x03(\x0b\x32\x16.goutube.v1.NodeStatus\x12\'\n\x06shards\x18\x05 \x03(\x0b\x32\x17.goutube.v1.ShardStatus\"\x14\n\x12GetTopologyRequest\"A\n\x0cTopologyNode\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06tokens\x18\x02 \x01(\r\x12\x13\n\x0brpc_address\x18\x03 \x01(\t\"2\n\x0eShardPlacement\x12\x0e\n\x06leader\x18\x01 \x01(\t\x12\x10\n\x08replicas\x18\x02 \x03(\t\"\x92\x01\n\x13GetTopologyResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x15\n\rhash_function\x18\x02 \x01(\t\x12*\n\x06shards\x18\x03 \x03(\x0b\x32\x1a.goutube.v1.ShardPlacement\x12\'\n\x05nodes\x18\x04 \x03(\x0b\x32\x18.goutube.v1.TopologyNode\"\x14\n\x12ListMembersRequest\"\xb3\x01\n\x06Member\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x13\n\x0brpc_address\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x0e\n\x06status\x18\x05 \x01(\t\x12*\n\x04tags\x18\x06 \x03(\x0b\x32\x1c.goutube.v1.Member.TagsEntry\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x13ListMembersResponse\x12#\n\x07members\x18\x01 \x03(\x0b\x32\x12.goutube.v1.Member\"\x15\n\x13WatchMembersRequest\"B\n\x0cMemberChange\x12\x0e\n\x06\x63hange\x18\x01 \x01(\t\x12\"\n\x06member\x18\x02 \x01(\x0b\x32\x12.goutube.v1.Member\"9\n\tUserEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\r\n\x05ltime\x18\x03 \x01(\x04\"\xa6\x01\n\x14WatchMembersResponse\x12\x31\n\x06listed\x18\x01 \x01(\x0b\x32\x1f.goutube.v1.ListMembersResponseH\x00\x12+\n\x07\x63hanged\x18\x02 \x01(\x0b\x32\x18.goutube.v1.MemberChangeH\x00\x12%\n\x04user\x18\x03 \x01(\x0b\x32\x15.goutube.v1.UserEventH\x00\x42\x07\n\x05\x65vent\"\x17\n\x15ListGossipKeysRequest\"a\n\x0fGossipKeyHolder\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06silent\x18\x02 \x01(\x08\x12\r\n\x05\x66\x61ult\x18\x03 \x01(\t\x12\x0c\n\x04keys\x18\x04 \x03(\t\x12\x13\n\x0bprimary_key\x18\x05 \x01(\t\"F\n\x16ListGossipKeysResponse\x12,\n\x07holders\x18\x01 \x03(\x0b\x32\x1b.goutube.v1.GossipKeyHolder\"S\n\x17\x43hangeGossipKeysRequest\x12+\n\x06\x63hange\x18\x01 \x01(\x0e\x32\x1b.goutube.v1.GossipKeyChange\x12\x0b\n\x03key\x18\x02 \x01(\t\"H\n\x18\x43hangeGossipKeysResponse\x12,\n\x07holders\x18\x01 \x03(\x0b\x32\x1b.goutube.v1.GossipKeyHolder*\x8c\x01\n\x0fGossipKeyChange\x12!\n\x1dGOSSIP_KEY_CHANGE_UNSPECIFIED\x10\x00\x12\x1d\n\x19GOSSIP_KEY_CHANGE_INSTALL\x10\x01\x12\x19\n\x15GOSSIP_KEY_CHANGE_USE\x10\x02\x12\x1c\n\x18GOSSIP_KEY_CHANGE_REMOVE\x10\x03\x32\x93\x04\n\x0e\x43lusterService\x12J\n\tGetStatus\x12\x1c.goutube.v1.GetStatusRequest\x1a\x1d.goutube.v1.GetStatusResponse\"\x00\x12P\n\x0bGetTopology\x12\x1e.goutube.v1.GetTopologyRequest\x1a\x1f.goutube.v1.GetTopologyResponse\"\x00\x12P\n\x0bListMembers\x12\x1e.goutube.v1.ListMembersRequest\x1a\x1f.goutube.v1.ListMembersResponse\"\x00\x12U\n\x0cWatchMembers\x12\x1f.goutube.v1.WatchMembersRequest\x1a .goutube.v1.WatchMembersResponse\"\x00\x30\x01\x12Y\n\x0eListGossipKeys\x12!.goutube.v1.ListGossipKeysRequest\x1a\".goutube.v1.ListGossipKeysResponse\"\x00\x12_\n\x10\x43hangeGossipKeys\x12#.goutube.v1.ChangeGossipKeysRequest\x1a$.goutube.v1.ChangeGossipKeysResponse\"\x00\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,6 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MEMBER_TAGSENTRY']._loaded_options = None
   _globals['_MEMBER_TAGSENTRY']._serialized_options = b'8\001'
+  _globals['_GOSSIPKEYCHANGE']._serialized_start=1708
+  _globals['_GOSSIPKEYCHANGE']._serialized_end=1848
   _globals['_GETSTATUSREQUEST']._serialized_start=40
   _globals['_GETSTATUSREQUEST']._serialized_end=58
   _globals['_NODESTATUS']._serialized_start=60
@@ -57,6 +59,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBER_TAGSENTRY']._serialized_end=971
   _globals['_LISTMEMBERSRESPONSE']._serialized_start=973
   _globals['_LISTMEMBERSRESPONSE']._serialized_end=1031
-  _globals['_CLUSTERSERVICE']._serialized_start=1034
-  _globals['_CLUSTERSERVICE']._serialized_end=1290
+  _globals['_WATCHMEMBERSREQUEST']._serialized_start=1033
+  _globals['_WATCHMEMBERSREQUEST']._serialized_end=1054
+  _globals['_MEMBERCHANGE']._serialized_start=1056
+  _globals['_MEMBERCHANGE']._serialized_end=1122
+  _globals['_USEREVENT']._serialized_start=1124
+  _globals['_USEREVENT']._serialized_end=1181
+  _globals['_WATCHMEMBERSRESPONSE']._serialized_start=1184
+  _globals['_WATCHMEMBERSRESPONSE']._serialized_end=1350
+  _globals['_LISTGOSSIPKEYSREQUEST']._serialized_start=1352
+  _globals['_LISTGOSSIPKEYSREQUEST']._serialized_end=1375
+  _globals['_GOSSIPKEYHOLDER']._serialized_start=1377
+  _globals['_GOSSIPKEYHOLDER']._serialized_end=1474
+  _globals['_LISTGOSSIPKEYSRESPONSE']._serialized_start=1476
+  _globals['_LISTGOSSIPKEYSRESPONSE']._serialized_end=1546
+  _globals['_CHANGEGOSSIPKEYSREQUEST']._serialized_start=1548
+  _globals['_CHANGEGOSSIPKEYSREQUEST']._serialized_end=1631
+  _globals['_CHANGEGOSSIPKEYSRESPONSE']._serialized_start=1633
+  _globals['_CHANGEGOSSIPKEYSRESPONSE']._serialized_end=1705
+  _globals['_CLUSTERSERVICE']._serialized_start=1851
+  _globals['_CLUSTERSERVICE']._serialized_end=2382
 # @@protoc_insertion_point(module_scope)

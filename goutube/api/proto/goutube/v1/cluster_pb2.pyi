@@ -1,10 +1,22 @@
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class GossipKeyChange(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GOSSIP_KEY_CHANGE_UNSPECIFIED: _ClassVar[GossipKeyChange]
+    GOSSIP_KEY_CHANGE_INSTALL: _ClassVar[GossipKeyChange]
+    GOSSIP_KEY_CHANGE_USE: _ClassVar[GossipKeyChange]
+    GOSSIP_KEY_CHANGE_REMOVE: _ClassVar[GossipKeyChange]
+GOSSIP_KEY_CHANGE_UNSPECIFIED: GossipKeyChange
+GOSSIP_KEY_CHANGE_INSTALL: GossipKeyChange
+GOSSIP_KEY_CHANGE_USE: GossipKeyChange
+GOSSIP_KEY_CHANGE_REMOVE: GossipKeyChange
 
 class GetStatusRequest(_message.Message):
     __slots__ = ()
@@ -124,3 +136,73 @@ class ListMembersResponse(_message.Message):
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     members: _containers.RepeatedCompositeFieldContainer[Member]
     def __init__(self, members: _Optional[_Iterable[_Union[Member, _Mapping[str, object]]]] = ...) -> None: ...
+
+class WatchMembersRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class MemberChange(_message.Message):
+    __slots__ = ("change", "member")
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    change: str
+    member: Member
+    def __init__(self, change: _Optional[str] = ..., member: _Optional[_Union[Member, _Mapping[str, object]]] = ...) -> None: ...
+
+class UserEvent(_message.Message):
+    __slots__ = ("name", "payload", "ltime")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    LTIME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    payload: bytes
+    ltime: int
+    def __init__(self, name: _Optional[str] = ..., payload: _Optional[bytes] = ..., ltime: _Optional[int] = ...) -> None: ...
+
+class WatchMembersResponse(_message.Message):
+    __slots__ = ("listed", "changed", "user")
+    LISTED_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    listed: ListMembersResponse
+    changed: MemberChange
+    user: UserEvent
+    def __init__(self, listed: _Optional[_Union[ListMembersResponse, _Mapping[str, object]]] = ..., changed: _Optional[_Union[MemberChange, _Mapping[str, object]]] = ..., user: _Optional[_Union[UserEvent, _Mapping[str, object]]] = ...) -> None: ...
+
+class ListGossipKeysRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GossipKeyHolder(_message.Message):
+    __slots__ = ("name", "silent", "fault", "keys", "primary_key")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SILENT_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_KEY_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    silent: bool
+    fault: str
+    keys: _containers.RepeatedScalarFieldContainer[str]
+    primary_key: str
+    def __init__(self, name: _Optional[str] = ..., silent: _Optional[bool] = ..., fault: _Optional[str] = ..., keys: _Optional[_Iterable[str]] = ..., primary_key: _Optional[str] = ...) -> None: ...
+
+class ListGossipKeysResponse(_message.Message):
+    __slots__ = ("holders",)
+    HOLDERS_FIELD_NUMBER: _ClassVar[int]
+    holders: _containers.RepeatedCompositeFieldContainer[GossipKeyHolder]
+    def __init__(self, holders: _Optional[_Iterable[_Union[GossipKeyHolder, _Mapping[str, object]]]] = ...) -> None: ...
+
+class ChangeGossipKeysRequest(_message.Message):
+    __slots__ = ("change", "key")
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    change: GossipKeyChange
+    key: str
+    def __init__(self, change: _Optional[_Union[GossipKeyChange, str]] = ..., key: _Optional[str] = ...) -> None: ...
+
+class ChangeGossipKeysResponse(_message.Message):
+    __slots__ = ("holders",)
+    HOLDERS_FIELD_NUMBER: _ClassVar[int]
+    holders: _containers.RepeatedCompositeFieldContainer[GossipKeyHolder]
+    def __init__(self, holders: _Optional[_Iterable[_Union[GossipKeyHolder, _Mapping[str, object]]]] = ...) -> None: ...
