@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.abrupt_ends import SMALL, check_load, figures, kill_again_and_again
+from goutube.errors import CorruptionError
+from tests.support.abrupt_ends import (
+    SMALL,
+    check_load,
+    end_behind_each_start,
+    figures,
+    kill_again_and_again,
+)
 from tests.support.loop_disk import LoopDisk, PoweredAgent, why_not
 from tests.support.pieces import BrokenPromiseError
 
@@ -16,6 +23,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.slow]
 CUTS = int(os.environ.get("GOUTUBE_POWER_CUTS", "30"))
 SEED = int(os.environ.get("GOUTUBE_POWER_CUT_SEED", "3"))
 FORGETFUL = (str(Path(__file__).with_name("forgetful_agent.py")),)
+PLANTED = ("-m", "tests.support.planted_agent")
 EATMYDATA = "libeatmydata.so"
 
 
@@ -53,6 +61,43 @@ def test_an_agent_that_acknowledges_too_early_is_caught(disk):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
+@pytest.mark.parametrize("fault", ["rename-first", "unchecked"])
+def test_a_planted_fault_is_caught(disk, fault):
+    """The test of the test: files that are renamed and then synced, checksums that always fit."""
+    agent = PoweredAgent(disk, *SMALL, program=(*PLANTED, fault))
+    with pytest.raises((BrokenPromiseError, AssertionError, CorruptionError)):
+        kill_again_and_again(agent, 20, SEED)
+    assert agent.boots, "it never came up: this shows nothing"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
+def test_a_group_that_is_torn_by_the_cut_is_no_fault(disk):
+    """The counterpart: the power goes in the middle of a group, and its checksum tells."""
+    agent = PoweredAgent(disk, *SMALL, program=(*PLANTED, "torn"))
+    writers, _ = kill_again_and_again(agent, 8, SEED)
+    check_load(8, writers)
+    assert agent.torn_count > 0
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
+def test_cuts_behind_each_start(disk):
+    """Every opening of the directory that was told of is counted by the next one."""
+    end_behind_each_start(PoweredAgent(disk, *SMALL), 6)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
+def test_directories_that_are_not_synced_are_caught(disk):
+    """The test of the test: under load the syncs of new files bring the names of older ones."""
+    agent = PoweredAgent(disk, *SMALL, program=(*PLANTED, "names-unsynced"))
+    with pytest.raises(BrokenPromiseError):
+        end_behind_each_start(agent, 6)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
 def test_syncs_that_do_nothing_are_caught(disk):
     """The test of the test: kill -9 does not show this one, for the page cache survives it."""
     if shutil.which("eatmydata") is None:
@@ -60,3 +105,4 @@ def test_syncs_that_do_nothing_are_caught(disk):
     agent = PoweredAgent(disk, environ={"LD_PRELOAD": EATMYDATA})
     with pytest.raises((BrokenPromiseError, AssertionError)):
         kill_again_and_again(agent, 20, SEED)
+    assert agent.boots, "it never came up: this shows nothing"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import array
 import struct
 import sys
 
@@ -69,6 +70,14 @@ def _judge_segment(content: bytes, provider: atheris.FuzzedDataProvider) -> None
         assert (header.index, header.flags, header.sequence) == (
             entry.index, entry.flags, entry.sequence,
         )  # fmt: skip
+    positions = array.array("I", [header.position for header in scan.headers])
+    lengths = array.array("I", [header.entry_bytes for header in scan.headers])
+    pick = native.pick_entries(content, 0, SALT, positions, lengths)
+    if check_from <= 1:
+        assert (pick.verdict, pick.entries) == (native.VERDICT_OK, content[:position])
+    elsewhere = array.array("I", [provider.ConsumeIntInRange(0, 2**32 - 1)])
+    length = array.array("I", [provider.ConsumeIntInRange(0, len(content))])
+    native.pick_entries(content, provider.ConsumeIntInRange(0, 300), SALT, elsewhere, length)
     at = native.find_entry(content, provider.ConsumeIntInRange(0, 300), SALT, 0)
     assert at < 0 or content[at : at + 4] == b"gtE1"
 

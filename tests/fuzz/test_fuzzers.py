@@ -15,8 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.golden import FOLDER, load
+
 ROOT = Path(__file__).parents[2]
 FUZZERS = sorted(path.stem for path in Path(__file__).parent.glob("fuzz_*.py"))
+
+SEEDS = {"fuzz_index": ".idx", "fuzz_checkpoint": "/checkpoint-"}
+"""What is in the paths of the real files that a fuzzer begins with."""
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600)]
 
@@ -58,12 +63,27 @@ def _run(arguments: list[str], package: Path) -> subprocess.CompletedProcess[str
     )
 
 
+def _seeds(folder: Path, part: str) -> list[str]:
+    """A folder of files of one kind, as releases have written them; nothing where none is named."""
+    if not part:
+        return []
+    folder.mkdir()
+    for archive in sorted(FOLDER.glob("*.zip")):
+        disk, _ = load(archive.stem)
+        for path in (path for path in disk.names if part in path):
+            name = f"{archive.stem}-{path.replace('/', '-')}"
+            (folder / name).write_bytes(bytes(disk.names[path].cached))
+    assert any(folder.iterdir())
+    return [str(folder)]
+
+
 @pytest.mark.parametrize("name", FUZZERS)
 def test_fuzzer(name, package, tmp_path):
     """No input that a fuzzer finds in its time breaks a kernel or divides it from its twin."""
     seconds = os.environ.get("GOUTUBE_FUZZ_SECONDS", "10")
     options = [f"-max_total_time={seconds}", f"-artifact_prefix={tmp_path}/", "-timeout=20"]
-    run = _run(["-m", f"tests.fuzz.{name}", *options], package)
+    seeds = _seeds(tmp_path / "seeds", SEEDS.get(name, ""))
+    run = _run(["-m", f"tests.fuzz.{name}", *options, *seeds], package)
     assert run.returncode == 0, run.stderr[-6000:]
     assert "inline 8-bit counters" in run.stderr or "Instrumenting goutube." in run.stderr
     assert "Done" in run.stderr

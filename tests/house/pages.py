@@ -13,6 +13,7 @@ from typing import Any
 from goutube.agent.numbers import gossip_samples, samples
 from goutube.api.status import CODES
 from goutube.config import FIELDS, Setting
+from goutube.crash_points import CRASH_VARIABLE, CrashPoint
 from goutube.observe import Metrics
 from tests.house.tree import ROOT
 
@@ -164,10 +165,30 @@ def metric_rows(metrics: Metrics) -> Iterable[tuple[str, str, str, str]]:
             yield f"`{name}`", family.type, labels, family.documentation
 
 
+def crash_points_page() -> str:
+    """docs/CRASH_POINTS.md."""
+    lines = [
+        "# Crash points",
+        "",
+        _NOTE.format("goutube/crash_points.py"),
+        "Each is a place between two facts that outlive the process. Tests end it there, and what the next",
+        "one finds must be good enough (docs/TESTING.md). An agent that is started with the environment",
+        f"variable `{CRASH_VARIABLE}=NAME` kills itself with SIGKILL when it first comes to the place,",
+        f"with `{CRASH_VARIABLE}=NAME:N` the N-th time; a warning in its log says so. Nobody else has a use",
+        "for it.",
+        "",
+        "| name | there |",
+        "| --- | --- |",
+    ]
+    lines += [f"| `{point}` | {point.meaning} |" for point in CrashPoint]
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
     "docs/ERRORS.md": errors_page,
     "docs/CONFIGURATION.md": configuration_page,
     "docs/METRICS.md": metrics_page,
+    "docs/CRASH_POINTS.md": crash_points_page,
 }
 
 

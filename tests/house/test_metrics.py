@@ -8,6 +8,9 @@ from tests.house.tree import ROOT
 _UNITS = ("_bytes", "_seconds", "_total", "_count", "_info", "_in_flight", "_ratio")
 _COUNTS = (
     "goutube_calls_waiting",
+    "goutube_damaged_ranges",
+    "goutube_disk_free_files",
+    "goutube_disk_full",
     "goutube_gossip_health",
     "goutube_healthy",
     "goutube_streams",

@@ -7,6 +7,7 @@ those of the synchronous one run on threads; what they must bring stands here on
 from __future__ import annotations
 
 import asyncio
+import base64
 import random
 import signal
 import threading
@@ -18,7 +19,7 @@ import pytest
 
 import goutube
 from goutube import errors
-from goutube.client import AsyncClient, Client
+from goutube.client import AsyncClient, Client, MembersListed
 from tests.support.agents import restarted_agent
 
 pytestmark = [pytest.mark.net, pytest.mark.crash]
@@ -26,11 +27,13 @@ pytestmark = [pytest.mark.net, pytest.mark.crash]
 CONTENT = random.Random(11).randbytes(6 << 20)
 VALUES = [b"record %d" % number for number in range(50_000)]
 NOT_A_CALL = {"close"}
+OLD_KEY, NEW_KEY = (base64.b64encode(bytes([number] * 32)).decode() for number in range(2))
 
 
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory):
-    with restarted_agent(tmp_path_factory.mktemp("agent") / "data") as agent:
+    folder = tmp_path_factory.mktemp("agent") / "data"
+    with restarted_agent(folder, "--encrypt-keys", OLD_KEY) as agent:
         yield agent
 
 
@@ -56,7 +59,7 @@ class OnThreads:
 
     def __getattr__(self, name):
         method = getattr(self._client, name)
-        if name in ("read", "records", "record_batches", "list"):
+        if name in ("read", "records", "record_batches", "list", "watch_members"):
             many = 1000 if name == "records" else 1  # one hop for each record would take minutes
             return lambda *arguments, **options: self._iterate(method(*arguments, **options), many)
         return lambda *arguments, **options: asyncio.to_thread(method, *arguments, **options)
@@ -255,9 +258,41 @@ async def topology(client, outage, name, folder):
     assert {answer.shards[answer.shard_of(name)].leader for answer in answers} == {"n1"}
 
 
+async def gossip_keys(client, outage, name, folder):
+    answers = await repeat(outage, lambda number: client.gossip_keys())
+    assert {len(holder.keys) for answer in answers for holder in answer} <= {1, 2}
+
+
+async def change_gossip_keys(client, outage, name, folder):
+    """A key is installed and removed again; what was said to be done lasts over the outage."""
+
+    async def call(number):
+        change = ("install", "remove")[number % 2]
+        (holder,) = await client.change_gossip_keys(change, NEW_KEY)
+        assert (holder.name, holder.silent, holder.fault) == ("n1", False, "")
+        (held,) = await client.gossip_keys()
+        assert len(held.keys) == 2 - number % 2
+
+    await repeat(outage, call)
+
+
+async def watch_members(client, outage, name, folder):
+    """It begins anew with the members as they are then."""
+    watch = client.watch_members()
+    first = await anext(watch)
+    outage.begun()
+    await outage.over.wait()
+    found = await anext(watch)
+    while not isinstance(found, MembersListed):
+        found = await anext(watch)
+    assert {member.name for told in (first, found) for member in told.members} == {"n1"}
+    await watch.aclose()
+
+
 CALLS = [
     append, read, follow, records, record_batches, producer, open_, download, stat, list_, create,
-    change, seal, trim, delete, status, topology, members,
+    change, seal, trim, delete, status, topology, members, watch_members, gossip_keys,
+    change_gossip_keys,
 ]  # fmt: skip
 NAMES = {call.__name__.rstrip("_") for call in CALLS}
 

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from goutube._native import join_records
 from goutube.errors import StreamNotFoundError
@@ -12,11 +13,13 @@ from goutube.model import Batch, StreamId
 from goutube.node import (
     Append,
     AtOffset,
+    DeleteStream,
     DescribeStream,
     NodeOptions,
     Read,
     open_node,
 )
+from goutube.ring import ShardMap
 from goutube.runtime import DiskJobs, Driver, OsDisk, SystemClock, SystemEntropy
 from goutube.storage import small_storage
 
@@ -30,9 +33,9 @@ class Supervisor:
 
 
 @asynccontextmanager
-async def driven(path, clean=True):
+async def driven(path, clean=True, **settings):
     disk, clock = OsDisk(path), SystemClock()
-    storage = small_storage(2 * MIB, 256 * KIB)
+    storage = replace(small_storage(2 * MIB, 256 * KIB), **settings)
     options = NodeOptions(node_name="n", shard_count=4, hash_function="xxh64", storage=storage)
     node = open_node(disk, clock, SystemEntropy(), options)
     jobs = DiskJobs(disk)
@@ -125,3 +128,45 @@ def test_bad_input_is_an_error_and_the_node_goes_on(tmp_path):
             assert driver.healthy
 
     asyncio.run(main())
+
+
+def test_readers_read_on_while_their_segments_are_compacted(tmp_path):
+    """Files are replaced under readers, who open, close and keep them: no byte is missed."""
+    parts = [b"%08d" % number + bytes(4000) for number in range(200)]
+    whole = b"".join(parts)
+    shards = ShardMap(4, "xxh64")
+    names = (f"dead/{number}" for number in range(100))
+    dead = next(name for name in names if shards.shard_of(name) == shards.shard_of("alive"))
+
+    async def main():
+        settings = {"checkpoint_ms": 50, "compaction_bytes_per_s": 4 * MIB}
+        async with driven(tmp_path / "data", **settings) as driver:
+            for part in parts:
+                await driver.call(append("alive", part))
+                await driver.call(append(dead, bytes(9000)))
+            await driver.call(DeleteStream(dead, 0))
+            stats = driver._node.store.stats
+            rounds_after = 0
+
+            async def reader(bytes_max):
+                while rounds_after < 2:
+                    offset = 0
+                    while offset < len(whole):
+                        answer = await driver.call(read("alive", offset, bytes_max))
+                        assert answer.offset == offset
+                        assert answer.data == whole[offset : answer.next_offset]
+                        offset = answer.next_offset
+
+            async def watcher():
+                nonlocal rounds_after
+                async with asyncio.timeout(60):
+                    while rounds_after < 2:
+                        before = stats.segments_compacted
+                        await asyncio.sleep(0.3)
+                        rounds_after += before == stats.segments_compacted >= 3
+
+            await asyncio.gather(watcher(), *map(reader, (5000, 60 * KIB, 300 * KIB)))
+
+    asyncio.run(main())
+    names = [path.name for path in (tmp_path / "data" / "shards").rglob("*.seg")]
+    assert sum(name.count("-") == 2 for name in names) >= 3

@@ -8,7 +8,15 @@ import time
 
 import pytest
 
-from goutube.membership import Change, EventSeen, KeysChanged, MemberChanged, NameInUse, Status
+from goutube.membership import (
+    Change,
+    EventSeen,
+    KeyAction,
+    KeysChanged,
+    MemberChanged,
+    NameInUse,
+    Status,
+)
 from tests.support.gossiping import SERF, Serf, free_port, gossiping, wait_until
 
 pytestmark = [
@@ -133,6 +141,34 @@ def test_keys_are_rotated_by_serf(nodes, serf, keys):
     assert [e.keys for e in ours.events if isinstance(e, KeysChanged)][-1] == (OTHER,)
     late = nodes("late", seeds=[ours.port], keys=(OTHER,))
     wait_until(lambda: late.alive() == {"ours", "stock", "late"}, 5)
+
+
+def test_serf_obeys_when_we_rotate_the_keys(nodes, serf, keys):
+    stock = serf()
+    ours = nodes("ours", seeds=[stock.port], keys=keys)
+    wait_until(lambda: ours.alive() == {"ours", "stock"}, 5)
+
+    def ask(action, key=b""):
+        return {told.member: told for told in ours.gossip.ask_keys(action, key).result(10)}
+
+    if not keys:
+        told = ask(KeyAction.INSTALL, OTHER)
+        assert all("encryption not enabled" in answer.fault for answer in told.values())
+        return
+    for action, key in [
+        (KeyAction.INSTALL, OTHER),
+        (KeyAction.USE, OTHER),
+        (KeyAction.REMOVE, KEY),
+    ]:
+        told = ask(action, key)
+        assert {name: (one.answered, one.fault) for name, one in told.items()} == {
+            "ours": (True, ""),
+            "stock": (True, ""),
+        }
+    assert all(one.keys == (OTHER,) for one in ask(KeyAction.LIST).values())
+    assert f"{base64.b64encode(OTHER).decode()}  [2/2]" in stock.run("keys", "-list")
+    told = ask(KeyAction.REMOVE, OTHER)
+    assert "primary key" in told["stock"].fault
 
 
 @pytest.mark.slow

@@ -38,7 +38,10 @@ class HeldDriver:
         self.ending = asyncio.Event()
         self.let_go_at = -1
 
-    async def call(self, command):
+    def call(self, command):
+        return asyncio.ensure_future(self._call(command))
+
+    async def _call(self, command):
         self.seen.append(command)
         self.arrived.put(command)
         if isinstance(command, Append):

@@ -7,18 +7,19 @@ by a power cut right behind it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
 
 import pytest
 
-from goutube.errors import GoutubeError, OutcomeUnknownError
+from goutube.errors import CorruptionError, DiskFailedError, GoutubeError, OutcomeUnknownError
 from goutube.node import DeleteStream, SealStream, TrimStream
+from goutube.sim import MemoryDisk, World
 from goutube.storage import inspect_directory
-from tests.support.memory_disk import MemoryDisk
-from tests.support.stream_model import Model, check
-from tests.support.world import World, append
+from tests.support.commands import append
+from tests.support.stream_model import Model, check, read_back
 
 STRIDE = int(os.environ.get("GOUTUBE_DISK_FAULT_STRIDE", "7"))
 """1: every operation, minutes long; by default each seventh, another residue for each error."""
@@ -62,6 +63,13 @@ def settle_reply(world: World, model: Model, token: int) -> None:
         del model.sent[token]
 
 
+def read_all(world: World, model: Model) -> None:
+    """Read what there is; a reading that fails is answered with an error, and changes nothing."""
+    for name in NAMES:
+        with contextlib.suppress(CorruptionError, DiskFailedError):
+            read_back(world, name)
+
+
 def one_life(disk: MemoryDisk, model: Model) -> bool:
     """Whether the node opened."""
     try:
@@ -89,6 +97,34 @@ def test_the_nth_operation_fails(error):
         model.lose_track()
         for left in (disk.crash(), disk.power_cut(random.Random(number))):
             check_second_life(left, model.copy(), number)
+
+
+def test_the_nth_reading_fails():
+    """In a start, in answers, in a seal: what a reading did not show is not taken for gone.
+
+    The node does not start, or says so, or does without; the next one has everything.
+    """
+    disk, model = MemoryDisk(), Model()
+    assert one_life(disk, model)
+    for number in range(looks_at(disk.crash(), model.copy())):
+        left, known = disk.crash(), model.copy()
+        left.fail_look_once(number)
+        with contextlib.suppress(OSError, GoutubeError):
+            world = World(left)
+            read_all(world, known)
+            live(world, known)
+            read_all(world, known)
+        known.lose_track()
+        check_second_life(left.crash(), known, number)
+
+
+def looks_at(disk: MemoryDisk, model: Model) -> int:
+    """How many readings such a life takes."""
+    world = World(disk)
+    read_all(world, model)
+    live(world, model)
+    read_all(world, model)
+    return disk.looks
 
 
 def check_second_life(disk: MemoryDisk, model: Model, number: int) -> None:

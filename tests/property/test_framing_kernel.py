@@ -269,6 +269,52 @@ def test_finding_entries(log, before, ahead, start):
     assert native.find_entry(content, start, SALT ^ 1, 0) == -1
 
 
+@given(_logs(count_max=6), st.data())
+def test_picking_entries(log, data):
+    """Some of a segment's entries, wherever they stand; one that is not whole ends it by name."""
+    places, content = [], b""
+    for entry in log:
+        places.append(len(content))
+        content += entry.encode(SALT)
+    chosen = sorted(data.draw(st.sets(st.integers(0, len(log) - 1))))
+    base = data.draw(st.integers(0, places[chosen[0]] if chosen else 0))
+    positions = array.array("I", [places[number] for number in chosen])
+    lengths = array.array("I", [len(log[number].encode(SALT)) for number in chosen])
+    pick = native.pick_entries(content[base:], base, SALT, positions, lengths)
+    assert pick.verdict == native.VERDICT_OK
+    assert pick.entries == b"".join(log[number].encode(SALT) for number in chosen)
+    assert pick.indexes == struct.pack(f"<{len(chosen)}Q", *(log[n].index for n in chosen))
+    if not chosen:
+        return
+    victim = data.draw(st.sampled_from(range(len(chosen))))
+    used = sum(map(len, (log[chosen[victim]].tables, log[chosen[victim]].data)))
+    at = places[chosen[victim]] + data.draw(
+        st.integers(0, 127 + len(log[chosen[victim]].control) + used)
+    )
+    damaged = content[:at] + bytes([content[at] ^ 1 << data.draw(st.integers(0, 7))])
+    damaged += content[at + 1 :]
+    pick = native.pick_entries(damaged[base:], base, SALT, positions, lengths)
+    assert pick.verdict != native.VERDICT_OK
+    assert pick.position == positions[victim]
+
+
+def test_misuse_of_picking():
+    """Arrays that do not match are refused; positions outside, and other lengths, are found out."""
+    content = _sample().encode(SALT)
+    whole = array.array("I", [len(content)])
+    numbers = lambda *values: array.array("I", values)  # noqa: E731
+    with pytest.raises(ValueError):
+        native.pick_entries(content, 0, SALT, numbers(0), numbers())
+    with pytest.raises(ValueError):
+        native.pick_entries(content, 0, SALT, numbers(0, 0), numbers(*whole, *whole))
+    for base, position in ((8, 0), (0, 8), (0, 2**32 - 1), (0, len(content))):
+        pick = native.pick_entries(content, base, SALT, numbers(position), whole)
+        assert pick.verdict != native.VERDICT_OK
+    pick = native.pick_entries(content, 0, SALT, numbers(0), numbers(len(content) - 8))
+    assert pick.verdict == native.VERDICT_BAD_HEADER
+    assert native.pick_entries(content, 0, SALT, numbers(0), whole).entries == content
+
+
 def test_misuse_of_batches():
     """No record, an empty one, lengths that do not fit, falling times, numbers out of range."""
     wrong = [

@@ -3,6 +3,7 @@
 import random
 import threading
 from contextlib import contextmanager
+from itertools import pairwise
 from statistics import median
 
 import goutube
@@ -121,6 +122,7 @@ def kill_again_and_again(new_agent, kills, seed):
                     agent.launch()
                     pause.wait(chance.uniform(0, 1.5))
                     agent.end()
+                check_boots(agent)
                 restarts.append((agent.start(), agent.recovery_ms / 1e3))
                 gate.pause()  # reading must not run after the writers for ever
                 checker.check()
@@ -128,6 +130,21 @@ def kill_again_and_again(new_agent, kills, seed):
         with goutube.connect(agent.address) as client:
             Checker(client, writers).check(final=True)  # everything that is still there
     return writers, restarts
+
+
+def end_behind_each_start(agent, ends):
+    """Without any load: nothing that comes later makes durable what the start has told."""
+    with started(agent):
+        for _ in range(ends):
+            agent.end()
+            check_boots(agent)
+            agent.start()
+
+
+def check_boots(agent):
+    """No opening of the directory that a process told of was forgotten by the next one."""
+    if any(later <= boot for boot, later in pairwise(agent.boots)):
+        raise BrokenPromiseError("changed", f"openings were counted as {agent.boots}")
 
 
 def check_load(kills, writers):

@@ -34,6 +34,8 @@ class RestartedAgent:
         self._port = "0"
         self.address = ""
         self.child = None
+        self.boots = []
+        """The numbers of its openings that ended processes have told of."""
         self.recovery_ms = 0
         """How long the last start took to open the data directory."""
 
@@ -75,6 +77,8 @@ class RestartedAgent:
         lines = []
         while (text := self._lines.get()) is not None:
             lines.append(text)
+            if not text.startswith("{"):
+                continue  # a refusal to start
             line = json.loads(text)
             if line["event"] in ("store_founded", "store_recovered"):
                 self.recovery_ms = line["duration_ms"]
@@ -89,6 +93,8 @@ class RestartedAgent:
         self.child.send_signal(number)
         self.child.wait(timeout=30)
         self._reader.join()
+        whole = [line for line in self.log_lines if line.startswith("{") and line.endswith("}\n")]
+        self.boots += [line["boot"] for line in map(json.loads, whole) if "boot" in line]
         return self.child.returncode
 
     def resident_bytes(self):

@@ -77,8 +77,11 @@ class Host:
     @property
     def program(self):
         """What Python runs so that ``goutube`` lives on this host."""
-        path = f"/proc/{os.getpid()}/fd/{self._namespace}"
-        return ("-m", "tests.support.faulty_network", path)
+        return self.running("tests.support.faulty_network")
+
+    def running(self, module):
+        """What Python runs so that a module which takes a namespace first lives on this host."""
+        return ("-m", module, f"/proc/{os.getpid()}/fd/{self._namespace}")
 
     def close(self):
         """Let go of the device and the namespace."""
@@ -185,11 +188,16 @@ def _checked(result):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def main(namespace, *arguments):
-    """Become ``goutube`` in a namespace."""
+def enter(namespace):
+    """Take this process, and what it becomes, into a namespace."""
     descriptor = os.open(namespace, os.O_RDONLY)
     _checked(ctypes.CDLL(None, use_errno=True).setns(descriptor, NAMESPACE_OF_NETWORK))
     os.close(descriptor)
+
+
+def main(namespace, *arguments):
+    """Become ``goutube`` in a namespace."""
+    enter(namespace)
     os.execv(sys.executable, [sys.executable, "-m", "goutube", *arguments])
 
 

@@ -6,10 +6,12 @@ from contextlib import suppress
 
 from goutube.errors import WireFormatError
 from goutube.membership import messages, serf_messages
+from goutube.membership.key_queries import read_key_answer
 from goutube.membership.keyring import Keyring
 from goutube.membership.lzw import decompress
 from goutube.membership.messages import PushPull, User
 from goutube.membership.packet import PACKET_BYTES_MAX, Seal, open_packet
+from goutube.membership.snapshot import parse_snapshot
 from goutube.membership.stream import StreamReader
 
 PLAIN = Seal(Keyring(()))
@@ -53,7 +55,21 @@ def read_lzw(data):
     assert len(decompress(data, PACKET_BYTES_MAX)) <= PACKET_BYTES_MAX
 
 
+def read_snapshot(data):
+    """A file of members, which any text is; what is taken of it can be used and written again."""
+    kept = parse_snapshot(data)
+    assert all(0 < place.port < 1 << 16 for _, place in kept.members)
+    assert all(0 <= clock <= 1 << 62 for clock in kept.clocks)
+
+
+def read_answer_about_keys(data):
+    """What a member says about its keys: never an error, for there are others."""
+    assert read_key_answer("n1", data).answered
+
+
 DECODERS = (
+    read_answer_about_keys,
+    read_snapshot,
     read_packet,
     read_sealed_packet,
     read_stream,

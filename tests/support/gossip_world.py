@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from copy import copy
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from goutube.membership.broadcasts import Broadcasts
 from goutube.membership.context import Options
 from goutube.membership.effects import (
     Change,
     Endpoint,
     Joined,
+    KeysChanged,
     LeaveDone,
     MemberChanged,
     Status,
@@ -21,6 +24,9 @@ from goutube.membership.packet import Seal, open_packet
 
 PLAIN = Seal(Keyring(()))
 START_MS = 1_000_000
+_CONNECT_AGAIN_MS = 1000
+_SEND_AGAIN_MS = 200
+"""How long Linux waits before it repeats a lost packet; each time twice as long."""
 
 
 def place(number, port=7946):
@@ -40,6 +46,8 @@ class Node:
     held: list = field(default_factory=list)
     paused: bool = False
     wake_ms: int | None = None
+    keep_ms: int = 10
+    keep_fault: str = ""
 
     def statuses(self):
         """Whom it knows, and how they are."""
@@ -59,8 +67,8 @@ class GossipWorld:
 
     Args:
         seed: of all chance.
-        loss: share of datagrams that get lost; streams only slow down.
-        delay_ms: least and greatest time of a datagram on its way.
+        loss: share of packets that get lost; those of streams are sent again, as TCP does.
+        delay_ms: least and greatest time of a packet on its way.
     """
 
     def __init__(self, seed, loss=0.0, delay_ms=(1, 5)):
@@ -130,11 +138,16 @@ class GossipWorld:
     def settled_cluster(self, size, **options):
         """The same at once, as after hours: all is known, nothing waits to be told."""
         nodes = [self.add(f"n{number}", **options) for number in range(size)]
-        states = tuple(state for node in nodes for state in node.machine._swim.view.states())
+        entries = {node.name: node.machine._swim.view.me for node in nodes}
+        members = {node.name: node.machine.members[node.name] for node in nodes}
         for node in nodes:
-            node.machine._swim.view.merge(states)
-            node.machine._swim.view.broadcasts = type(node.machine._swim.view.broadcasts)()
-            self._perform(node)
+            view = node.machine._swim.view
+            copies = {name: copy(entry) for name, entry in entries.items() if entry is not view.me}
+            view.entries |= copies
+            view.ring = list(view.entries)
+            node.machine._context.chance.shuffle(view.ring)
+            node.machine.members.update(members)  # frozen: one for all
+            view.broadcasts = Broadcasts()
             node.events.clear()
         assert self.agree(nodes)
         return nodes
@@ -157,6 +170,9 @@ class GossipWorld:
         node.machine.advance(self.now_ms)
         action(node.machine)
         self._perform(node)
+
+    def _kept(self, node, number):
+        self.do(node, lambda machine: machine.keys_kept(number, node.keep_fault))
 
     def agree(self, nodes):
         """Whether each of the nodes holds exactly all of them for alive."""
@@ -199,6 +215,8 @@ class GossipWorld:
         effects = node.machine.take()
         for event in effects.events:
             node.events.append(event)
+            if isinstance(event, KeysChanged):
+                self.at(node.keep_ms, lambda event=event: self._kept(node, event.number))
             if isinstance(event, MemberChanged) and event.change in (Change.FAILED, Change.JOINED):
                 self.times.setdefault((node.name, event.member.name, event.change), self.now_ms)
         for send in effects.sends:
@@ -249,7 +267,7 @@ class GossipWorld:
 
     def _dial(self, node, dial):
         """A stream: lost packets delay it, a cut or a dead host ends it without an answer."""
-        slow = 200 if self.chance.random() < self.loss else 0
+        there = self._stream_ms(2, _CONNECT_AGAIN_MS) + self._stream_ms(1, _SEND_AGAIN_MS)
         target = self.places.get(dial.to)
 
         def end(answer):
@@ -263,7 +281,7 @@ class GossipWorld:
                 target.machine.advance(self.now_ms)
                 answer = target.machine.answer_stream(dial.message)
                 self._perform(target)
-                self.at(1 + slow, lambda: end(answer))
+                self.at(self._stream_ms(1, _SEND_AGAIN_MS), lambda: end(answer))
 
         def try_arrive():
             if target.paused:
@@ -274,4 +292,12 @@ class GossipWorld:
         if target is None:
             self.at(1, lambda: end(None))
         else:
-            self.at(1 + slow, try_arrive)
+            self.at(there, try_arrive)
+
+    def _stream_ms(self, packets, again_ms):
+        """How long so many packets of a stream take, all sent again when one of them is lost."""
+        taken = sum(self.chance.randint(*self.delay_ms) for _ in range(packets))
+        while self.chance.random() >= (1 - self.loss) ** packets:
+            taken += again_ms
+            again_ms *= 2
+        return taken

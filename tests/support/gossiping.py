@@ -8,7 +8,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 
-from goutube.membership import Keyring, Options, Status
+from goutube.membership import Keyring, KeysChanged, Options, Status
 from goutube.runtime import Gossip, GossipOptions, SystemClock
 from goutube.runtime.gossip_sockets import bind_sockets, endpoint_of
 
@@ -54,10 +54,15 @@ class Node:
                 directory=directory,
                 local_only=local_only,
             ),
-            self.events.append,
+            self._told,
         )
         self.port = self.gossip.start().port
         self._stopped = False
+
+    def _told(self, event):
+        self.events.append(event)
+        if isinstance(event, KeysChanged):
+            self.gossip.keys_kept(event.number, "")
 
     def statuses(self):
         """Whom it knows, and how they are."""

@@ -1,5 +1,6 @@
 """A file system of its own in a file, whose power can be cut."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -12,9 +13,9 @@ from tests.support.agents import RestartedAgent
 
 IMAGE_BYTES = 2048 * MIB
 """Sparse: only what is written takes room."""
-_GOING_DOWN = 0x8004587D
+GOING_DOWN = 0x8004587D
 """EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN: _IOR('X', 125, __u32), linux/fs.h and xfs_fs.h."""
-_WITHOUT_LOG_FLUSH = 2
+WITHOUT_LOG_FLUSH = 2
 
 
 def why_not(kind):
@@ -60,8 +61,13 @@ class LoopDisk:
 
     def cut(self):
         """Write nothing from this moment on."""
-        directory = os.open(self.mount_point, os.O_RDONLY)
-        fcntl.ioctl(directory, _GOING_DOWN, struct.pack("I", _WITHOUT_LOG_FLUSH))
+        try:
+            directory = os.open(self.mount_point, os.O_RDONLY)
+        except OSError as error:
+            if error.errno == errno.EIO:
+                return  # it was cut by somebody else
+            raise
+        fcntl.ioctl(directory, GOING_DOWN, struct.pack("I", WITHOUT_LOG_FLUSH))
         os.close(directory)
 
 
@@ -71,9 +77,12 @@ class PoweredAgent(RestartedAgent):
     def __init__(self, disk, *settings, **options):
         super().__init__(disk.mount_point / "data", *settings, **options)
         self._disk = disk
+        self.torn_count = 0
+        """How often the process had cut the power itself, and was gone."""
 
     def end(self, *arguments):
         """Cut the power, and mount the disk as it is found after that."""
+        self.torn_count += self.child.poll() is not None
         self._disk.cut()
         status = super().end(*arguments)
         self._disk.unmount()

@@ -10,13 +10,14 @@ from __future__ import annotations
 import copy
 import random
 import threading
+import time
 from itertools import pairwise
 
 import grpc
 
 import goutube
 from goutube.api import methods, streaming_pb2
-from goutube.errors import GoutubeError, OutcomeUnknownError, StreamSealedError
+from goutube.errors import DiskFailedError, GoutubeError, OutcomeUnknownError, StreamSealedError
 from goutube.limits import KIB, MIB
 from tests.support.pieces import BrokenPromiseError, Told, piece_of
 from tests.support.wire_client import WireClient, append_request
@@ -218,8 +219,18 @@ class TrimmingWriter(LibraryWriter):
         if self.chance.random() < 0.1:
             mine = self._told.get(stream, Told()).acknowledged
             before = self.chance.choice([0, *list(mine.values())[-40:]])
-            client.trim(stream, before)
+            self.trim(client, stream, before)
             self.trimmed = max(self.trimmed, before)
+
+    def trim(self, client, stream, before):
+        """Again and again where the disk goes before the process does; a trim may be repeated."""
+        while True:
+            try:
+                client.trim(stream, before)
+            except (DiskFailedError, OutcomeUnknownError):
+                time.sleep(0.05)
+            else:
+                return
 
 
 class SealingWriter(LibraryWriter):

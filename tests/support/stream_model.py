@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable
 
 from goutube.node import AtOffset, Read
-from tests.support.world import World
+from goutube.sim import World
 
 
 class Model:

@@ -16,7 +16,9 @@ from goutube.client import (
     AsyncProducer,
     AsyncSentRecord,
     Client,
+    ClusterEvent,
     ClusterStatus,
+    KeyHolder,
     NodeStatus,
     SentRecord,
     ShardStatus,
@@ -69,6 +71,10 @@ def blocking(client: goutube.Client) -> None:
     assert_type(client.stat("s"), StreamInfo)
     assert_type(client.create("s", content_type="", metadata={}), StreamInfo)
     assert_type(client.change("s", metadata={"k": "v"}), StreamInfo)
+    assert_type(client.change("s", retention_bytes="default", retention_ms=1), StreamInfo)
+    assert_type(client.watch_members(), Generator[ClusterEvent, None, None])
+    assert_type(client.gossip_keys(), tuple[KeyHolder, ...])
+    assert_type(client.change_gossip_keys("install", "k"), tuple[KeyHolder, ...])
     assert_type(client.list("s/"), Generator[StreamInfo, None, None])
     assert_type(client.seal("s"), StreamInfo)
     assert_type(client.trim("s", 4), StreamInfo)

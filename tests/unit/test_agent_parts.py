@@ -1,14 +1,22 @@
 """Which address others are told, and that every number of the node has a name and a meaning."""
 
+import asyncio
 import socket
 from ipaddress import ip_address
 from types import SimpleNamespace
 
+import pytest
+
 from goutube.agent.addresses import advertised
+from goutube.agent.assembly import Agent
 from goutube.agent.numbers import samples
-from goutube.node import NodeStats
+from goutube.config import load
+from goutube.errors import UnavailableError
+from goutube.membership import KeyAction
+from goutube.node import NodeStats, Space
 from goutube.observe import Metrics
-from goutube.storage.store import StoreStats
+from goutube.ports import Room
+from goutube.storage.stats import StoreStats
 
 
 def test_a_bound_host_is_told_as_it_is():
@@ -44,8 +52,18 @@ def test_every_counter_of_node_and_store_is_a_metric():
     driver = SimpleNamespace(
         journal_seconds=lambda: (1, 0.5, 0.25), healthy=True, inflight_bytes=1, calls_waiting=2
     )
-    node = SimpleNamespace(stats=stats, store=SimpleNamespace(stats=stored), stream_count=3)
-    disk = SimpleNamespace(free_bytes=lambda: 4)
+    names = ("read_bytes", "damage_count", "pass_count", "progress", "ended_unix_s")
+    scrubber = SimpleNamespace(**{name: next(numbers) for name in names})
+    node = SimpleNamespace(
+        stats=stats,
+        scrubber=scrubber,
+        store=SimpleNamespace(stats=stored),
+        stream_count=3,
+        damaged_ranges=5,
+        damaged_bytes=6,
+        space=Space.FULL,
+    )
+    disk = SimpleNamespace(room=lambda: Room(4, 7))
     found = list(samples(node, driver, disk))
     values = {sample.value for sample in found}
     assert set(range(1000, next(numbers))) <= values
@@ -56,3 +74,11 @@ def test_every_counter_of_node_and_store_is_a_metric():
         assert sample.name.startswith("goutube_")
         assert sample.text.endswith(".")
         assert f"# HELP {sample.name}" in text
+
+
+def test_who_asks_for_keys_before_gossip_begins_is_told_to_ask_again(tmp_path):
+    """The RPC port opens first; a client that comes then must not be told that nobody gossips."""
+    agent = Agent(load({"data_dir": str(tmp_path)}, None, {}), print)
+    with pytest.raises(UnavailableError) as told:
+        asyncio.run(agent._change_gossip_keys(KeyAction.LIST, ""))
+    assert told.value.retry

@@ -1,8 +1,11 @@
 """The real disk keeps inside its directory, says what is wrong, and survives odd file systems."""
 
+import ctypes
 import errno
+import mmap
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -113,6 +116,67 @@ def test_allocate_writes_zeros_only_where_reserving_is_not_supported(disk, monke
         file.allocate(0, 10_000)
 
 
+def in_memory(path: Path) -> int:
+    """How many pages of a file the page cache holds."""
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE) as mapped:
+        first = ctypes.c_char.from_buffer(mapped)
+        pages = (ctypes.c_ubyte * -(-len(mapped) // mmap.PAGESIZE))()
+        libc = ctypes.CDLL(None)
+        assert libc.mincore(ctypes.byref(first), ctypes.c_size_t(len(mapped)), pages) == 0
+        del first
+    return sum(page & 1 for page in pages)
+
+
+def test_dropped_pages_are_read_from_the_disk_again(disk, tmp_path):
+    """What is clean goes from the page cache; what is dirty stays, and so does every byte."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], capture_output=True, check=True)
+    if kind.stdout.strip() in (b"tmpfs", b"ramfs"):
+        pytest.skip("a file system that has nothing but memory")
+    file = disk.open("f", create=True)
+    file.write(0, b"x" * 65_536)
+    file.sync()
+    path = tmp_path / "data" / "f"
+    assert in_memory(path) == 16
+    file.drop_cached()
+    assert in_memory(path) == 0
+    file.write(4096, b"y")
+    file.drop_cached()
+    assert file.read(0, 65_536) == b"x" * 4096 + b"y" + b"x" * 61_439
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_stored_bytes_are_read_past_the_page_cache(disk, tmp_path, monkeypatch, direct):
+    """Any range of them, and the cache is not filled with what is read; also without O_DIRECT."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], capture_output=True, check=True)
+    if kind.stdout.strip() in (b"tmpfs", b"ramfs"):
+        pytest.skip("a file system that has nothing but memory")
+    content = os.urandom(300_001)
+    file = disk.open("f", create=True)
+    file.write(0, content)
+    file.sync()
+    file.drop_cached()
+    path = tmp_path / "data" / "f"
+    assert in_memory(path) == 0
+    opened = os.open
+
+    def refuse_direct(path, flags, *more, **named):
+        if flags & os.O_DIRECT:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return opened(path, flags, *more, **named)
+
+    if not direct:
+        monkeypatch.setattr(os, "open", refuse_direct)
+    for position, count in [(0, 300_001), (5, 7), (4095, 2), (8192, 4096), (299_000, 1_001)]:
+        assert bytes(file.read_stored(position, count)) == content[position : position + count]
+    assert bytes(file.read_stored(300_000, 9_000)) == content[300_000:]
+    assert bytes(file.read_stored(400_000, 10)) == b""
+    assert in_memory(path) <= (0 if direct else 40)  # of 74; the kernel may be reading ahead
+    file.close()
+    (tmp_path / "data" / "f").unlink()
+    with pytest.raises(OSError, match="'f'"):
+        file.read_stored(0, 10)
+
+
 def test_map_outlives_close(disk):
     file = disk.open("a", create=True)
     assert file.map() == b""
@@ -152,7 +216,9 @@ def test_directories_list_rename_remove(disk):
     disk.remove("d/c")
     disk.remove("d/c")
     assert disk.list("") == ["d"]
-    assert disk.free_bytes() > 0
+    room = disk.room()
+    assert room.bytes > 0
+    assert room.files > 0
 
 
 def test_a_second_holder_of_the_lock_is_told_who_has_it(disk, tmp_path):

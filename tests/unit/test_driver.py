@@ -166,7 +166,7 @@ def driven(test):
 @driven
 async def test_commands_of_one_pass_share_one_clock_reading_and_one_turn(world):
     driver = await world.start()
-    tasks = [asyncio.ensure_future(driver.call(append())) for _ in range(3)]
+    tasks = [driver.call(append()) for _ in range(3)]
     await settle()
     assert world.node.names() == ["advance", "submit", "submit", "submit", "ready"]
     await world.answer(Reply(1, "a"), Reply(3, "c"), Reply(2, None, StreamNotFoundError("no")))
@@ -180,8 +180,8 @@ async def test_what_can_wait_for_the_journal_costs_no_turn(world):
     """An ended job, the time and a cancelled read are seen all the same."""
     driver = await world.start()
     world.node.can_wait = True
-    call = asyncio.create_task(driver.call(append()))
-    reading = asyncio.create_task(driver.call(read()))
+    call = driver.call(append())
+    reading = driver.call(read())
     await settle()
     assert world.node.names() == ["advance", "submit", "submit"]
     reading.cancel()
@@ -197,7 +197,7 @@ async def test_a_job_that_ends_at_once_is_handed_back_in_the_same_turn(world):
     driver = await world.start()
     world.jobs.at_once[7] = Outcome(7, "bytes")
     world.node.next = FakeReady(jobs=[Call(7, lambda disk: None)])
-    task = asyncio.ensure_future(driver.call(read()))
+    task = driver.call(read())
     await settle()
     assert world.node.names() == ["advance", "submit", "ready", "completed", "ready"]
     task.cancel()
@@ -215,7 +215,7 @@ async def test_ended_jobs_come_after_a_clock_reading(world):
 @driven
 async def test_cancelling_a_read_forgets_it_and_an_append_goes_on(world):
     driver = await world.start()
-    tasks = [asyncio.ensure_future(driver.call(command)) for command in (append(), read())]
+    tasks = [driver.call(command) for command in (append(), read())]
     await settle()
     for task in tasks:
         task.cancel()
@@ -246,11 +246,11 @@ def test_a_fault_of_the_node_fails_every_call_and_tells_the_supervisor(place):
     @driven
     async def test(world):
         driver = await world.start()
-        tasks = [asyncio.ensure_future(driver.call(command)) for command in (append(), read())]
+        tasks = [driver.call(command) for command in (append(), read())]
         await settle()
         world.node.fail_in = place
         world.jobs.ended([Outcome(9)])
-        third = asyncio.ensure_future(driver.call(append()))
+        third = driver.call(append())
         await settle()
         assert isinstance(tasks[0].exception(), OutcomeUnknownError)
         assert isinstance(tasks[1].exception(), DiskFailedError)
@@ -282,13 +282,13 @@ async def test_an_unhealthy_node_is_told_once(world):
 async def test_appends_wait_for_room_and_are_refused_in_the_end(world):
     world.admission = Admission(bytes_max=2000, wait_ms=20)
     driver = await world.start()
-    tasks = [asyncio.ensure_future(driver.call(append(1000))) for _ in range(2)]
+    tasks = [driver.call(append(1000)) for _ in range(2)]
     await settle()
     assert world.node.names().count("submit") == 1
     with pytest.raises(OverloadedError) as caught:
         await tasks[1]
     assert caught.value.fields["retry_after_ms"] == "1000"
-    waiting = asyncio.ensure_future(driver.call(append(1000)))
+    waiting = driver.call(append(1000))
     await settle()
     await world.answer(Reply(1, "done"))
     assert world.node.names().count("submit") == 2
@@ -301,7 +301,7 @@ async def test_appends_wait_for_room_and_are_refused_in_the_end(world):
 async def test_an_append_that_is_larger_than_all_room_passes_alone(world):
     world.admission = Admission(bytes_max=10, wait_ms=20)
     driver = await world.start()
-    task = asyncio.ensure_future(driver.call(append(1000)))
+    task = driver.call(append(1000))
     await settle()
     await world.answer(Reply(1, "done"))
     assert await task == "done"
@@ -310,9 +310,7 @@ async def test_an_append_that_is_larger_than_all_room_passes_alone(world):
 @driven
 async def test_stop_ends_waiting_reads_finishes_appends_and_drains(world):
     driver = await world.start()
-    writing, waiting = (
-        asyncio.ensure_future(driver.call(command)) for command in (append(), read())
-    )
+    writing, waiting = (driver.call(command) for command in (append(), read()))
     await settle()
     stopping = asyncio.ensure_future(driver.stop())
     await settle()
@@ -334,7 +332,7 @@ async def test_after_end_reads_only_waiting_reads_are_refused(world):
     driver.end_reads()
     with pytest.raises(ShuttingDownError):
         await driver.call(read())
-    task = asyncio.ensure_future(driver.call(read(wait=False)))
+    task = driver.call(read(wait=False))
     await settle()
     await world.answer(Reply(1, "bytes"))
     assert await task == "bytes"

@@ -9,7 +9,7 @@ from goutube._native import join_records
 from goutube.limits import MIB
 from goutube.model import Batch, StreamId
 from goutube.node import Append, AtOffset, LastRecords, Read
-from tests.support.world import World
+from goutube.sim import World
 
 
 def append(*records):

@@ -138,7 +138,10 @@ class ReadDriver:
         self.seen = []
         self.forgotten = 0
 
-    async def call(self, command):
+    def call(self, command):
+        return asyncio.ensure_future(self._call(command))
+
+    async def _call(self, command):
         self.seen.append(command)
         if not self.answers:
             try:
@@ -168,6 +171,7 @@ def read_all(driver, limit=None, follow=False, count=-1):
                 await asyncio.sleep(0)
                 if len(found) == count:
                     break
+        await asyncio.sleep(0)  # what was cancelled ends
         assert len(asyncio.all_tasks()) == 1
         gc.collect()
         assert noise == []

@@ -40,7 +40,10 @@ class Driver:
         self.streams = {}
         self.error_at, self.error = error_at, error
 
-    async def call(self, command):
+    def call(self, command):
+        return asyncio.ensure_future(self._call(command))
+
+    async def _call(self, command):
         self.seen.append(command)
         number = len(self.seen)
         content = self.streams.setdefault(command.name, bytearray())

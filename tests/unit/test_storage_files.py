@@ -4,31 +4,32 @@ import random
 
 import pytest
 
+from goutube.crash_points import FORMAT_POINTS
 from goutube.errors import CorruptionError, DataDirError
 from goutube.ports import Disk
+from goutube.sim import SMALL, MemoryDisk, PowerCutError, SeededEntropy, World
 from goutube.storage import DirectoryOptions, HardState, inspect_directory, open_store
 from goutube.storage.document import read_document, write_document
 from goutube.storage.hard_state import read_hard_state, write_hard_state
 from goutube.storage.journal import DurableMark, Superblock
-from tests.support.memory_disk import MemoryDisk, PowerCutError
-from tests.support.world import SMALL, SeededEntropy, World, append
+from tests.support.commands import append
 
 MAGIC = b"gtX1"
 
 
 def flip(disk: MemoryDisk, path: str, position: int) -> None:
     """Change one byte at rest."""
-    disk.names[path].cached[position] ^= 0x10
+    disk.names[path].rot(position, 0x10)
 
 
 def test_a_document_is_old_or_new_after_a_cut_at_any_step():
     """A cut at every operation of a replacement leaves one of the two, whole."""
     for cut in range(20):
         disk = MemoryDisk()
-        write_document(disk, "d", MAGIC, b"old")
+        write_document(disk, "d", MAGIC, b"old", FORMAT_POINTS)
         disk.steps, disk.cut_at = 0, cut
         try:
-            write_document(disk, "d", MAGIC, b"new content")
+            write_document(disk, "d", MAGIC, b"new content", FORMAT_POINTS)
             done = True
         except PowerCutError:
             done = False
@@ -40,7 +41,7 @@ def test_a_document_is_old_or_new_after_a_cut_at_any_step():
 def test_every_flipped_byte_of_a_document_is_noticed():
     """No damaged document is ever returned as if it were whole."""
     disk = MemoryDisk()
-    write_document(disk, "d", MAGIC, b"body of it")
+    write_document(disk, "d", MAGIC, b"body of it", FORMAT_POINTS)
     for position in range(len(disk.names["d"].cached)):
         flip(disk, "d", position)
         with pytest.raises((CorruptionError, DataDirError)):
@@ -106,7 +107,7 @@ def test_an_unknown_format_is_refused_and_not_touched():
     place = content.index(b'"data_format": 1')
     body = bytes(content[12:-4]).replace(b'"data_format": 1', b'"data_format": 2')
     assert place
-    write_document(disk, "format", b"gtF1", body)
+    write_document(disk, "format", b"gtF1", body, FORMAT_POINTS)
     before = {name: bytes(inode.cached) for name, inode in disk.names.items()}
     with pytest.raises(DataDirError, match="format 2"):
         open_directory(disk)

@@ -1,6 +1,7 @@
 """The store: what is acknowledged is durable, whatever order the jobs end in."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -10,21 +11,12 @@ from goutube.errors import (
     DiskFullError,
     OutcomeUnknownError,
 )
-from goutube.node import Append, AtOffset, Earliest, ListStreams, Read, SealStream
+from goutube.node import Append, ListStreams, SealStream
 from goutube.ports import Call, SyncFile, WriteGroup, WriteSegment
-from goutube.storage import EntryKind, NewEntry
-from tests.support.world import World, append, batch_of
-
-
-def read_all(world: World, name: str) -> bytes:
-    """A stream's bytes, by as many reads as it takes."""
-    content, offset = b"", 0
-    while True:
-        answer = world.call(Read(name, 0, AtOffset(offset), None, 1 << 16, False, False))
-        if not answer.data:
-            return content
-        assert answer.offset == offset
-        content, offset = content + answer.data, answer.next_offset
+from goutube.sim import MemoryDisk, PowerCutError, World
+from goutube.storage import EntryKind, NewEntry, inspect_directory
+from goutube.storage import segment as segment_module
+from tests.support.commands import append, batch_of, read_all
 
 
 def test_no_answer_before_the_group_is_synced_and_the_segment_written():
@@ -172,6 +164,81 @@ def test_the_first_failed_sync_is_final():
     assert read_all(world.restart(), "a").startswith(b"kept")
 
 
+def test_a_sync_that_succeeds_after_one_that_failed_proves_nothing():
+    """The checkpoint under way does not give up the journal's copy of what the disk may lack."""
+    world = World(shard_count=1)
+    world.call(append("a", b"kept"))
+    world.clock.now_ms += 60_000
+    world.round()
+    world.submit(append("a", b"more"))
+    world.round()
+    group = next(i for i, job in enumerate(world.pending) if isinstance(job, WriteGroup))
+    assert isinstance(world.pending[0], SyncFile)
+    world.disk.fail["sync journal"] = OSError(5, "Input/output error")
+    world.run_one(group)
+    world.disk.fail.clear()
+    world.disk.log.clear()
+    world.settle()
+    assert any(step.startswith("sync shards") for step in world.disk.log)
+    assert not any("journal" in step for step in world.disk.log)
+
+
+def test_a_segment_is_synced_by_one_job_at_a_time():
+    """Of two, the success of one could be heard of before the failure of the other."""
+    world = World(shard_count=1)
+    world.call(append("a", b"kept" * 5_000))
+    world.clock.now_ms += 60_000
+    world.round()
+    world.submit(append("a", b"x" * 33_000))
+    world.round()
+    assert [type(job) for job in world.pending] == [SyncFile, Call]
+    world.run_one()
+    world.round()
+    kinds = [type(job) for job in world.pending]
+    assert WriteSegment in kinds
+    assert SyncFile not in kinds
+    world.settle()
+    world.clock.now_ms += 60_000
+    world.submit(append("a", b"y" * 33_000))
+    world.round()
+    assert SyncFile not in [type(job) for job in world.pending]
+    world.drain()
+    assert read_all(world, "a") == b"kept" * 5_000 + b"x" * 33_000 + b"y" * 33_000
+
+
+def at_superblocks(disk: MemoryDisk, action: Callable[[], None]) -> None:
+    """Do something whenever a superblock is written, before it is synced."""
+
+    def look(step: str) -> None:
+        if step.startswith(("write journal 0 ", "write journal 4096 ")):
+            action()
+
+    disk.on_step = look
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_page_cache_is_not_trusted_after_a_failed_sync(seed):
+    """A superblock that only the page cache has must not cost the other one its place.
+
+    The sync of a superblock fails, the process is killed, and in the next start the power goes
+    while the next superblock is written.
+    """
+    world = World(MemoryDisk(random.Random(seed)), shard_count=64)
+    for number in range(64):
+        world.call(append(f"s{number}", b"kept"))
+    failing = {"sync journal": OSError(5, "Input/output error")}
+    at_superblocks(world.disk, lambda: world.disk.fail.update(failing))
+    world.node.drain()
+    world.settle()
+    assert not world.node.healthy
+    disk = world.disk.crash()
+    at_superblocks(disk, lambda: setattr(disk, "cut_at", disk.steps))
+    with pytest.raises(PowerCutError):
+        world.restart(disk)
+    again = world.restart(disk.power_cut(random.Random(seed)))
+    assert len(streams(again)) == 64
+
+
 def test_a_filling_disk_refuses_appends_and_takes_them_again():
     """Below the reserve appends are refused, trim and reads are not; it ends by itself."""
     world = World()
@@ -248,52 +315,6 @@ def test_a_write_under_way_proves_nothing_behind_a_truncation():
     assert log.commit_index == 6
 
 
-def test_damage_at_or_below_the_mark_is_never_cut():
-    """A flipped header below the mark: writes stop by name, what is behind it stays readable."""
-    world = World()
-    for number in range(10):
-        world.call(append("a", b"%d" % number * 100))
-    world.drain()
-    disk = world.disk.crash()
-    path = next(name for name in disk.names if name.endswith(".seg"))
-    entry = 128 + 104 + len("a") + 6 + 8
-    del entry
-    content = disk.names[path].cached
-    positions = [i for i in range(256, len(content) - 4, 8) if content[i : i + 4] == b"gtE1"]
-    content[positions[4] + 20] ^= 1
-    again = world.restart(disk)
-    damages = [d for shard in again.node.recovered.shards for d in shard.damages]
-    assert [(d.first_index, d.last_index) for d in damages] == [(5, 5)]
-    assert damages[0].position == positions[4]
-    with pytest.raises(CorruptionError, match="takes no writes"):
-        again.call(append("a", b"more"))
-    answer = again.call(Read("a", 0, Earliest(), None, 1 << 16, False, False))
-    assert answer.data == b"".join(b"%d" % n * 100 for n in range(4))
-    with pytest.raises(CorruptionError, match="'a' cannot be read at 400"):
-        again.call(Read("a", 0, AtOffset(400), None, 1 << 16, False, False))
-    answer = again.call(Read("a", 0, AtOffset(500), None, 1 << 16, False, False))
-    assert answer.data.startswith(b"5")
-
-
-def test_a_damaged_payload_spoils_its_batch_alone():
-    """A flipped payload bit: that batch answers DATA_LOSS, all others read."""
-    world = World()
-    for number in range(6):
-        world.call(append("a", b"%d" % number * 100))
-    world.drain()
-    disk = world.disk.crash()
-    path = next(name for name in disk.names if name.endswith(".seg"))
-    place = bytes(disk.names[path].cached).index(b"3" * 100)
-    disk.names[path].cached[place + 50] ^= 4
-    again = world.restart(disk)
-    good = again.call(Read("a", 0, Earliest(), None, 1 << 16, False, False))
-    assert good.next_offset == 300
-    with pytest.raises(CorruptionError, match="at 300"):
-        again.call(Read("a", 0, AtOffset(300), None, 1 << 16, False, False))
-    assert again.call(Read("a", 0, AtOffset(400), None, 1 << 16, False, False)).data[:1] == b"4"
-    assert again.call(append("a", b"goes on")).offset == 600
-
-
 def test_a_torn_tail_above_the_mark_is_cut_without_a_word():
     """Bytes of an entry that was never acknowledged disappear; appends go on at the end."""
     world = World()
@@ -301,7 +322,7 @@ def test_a_torn_tail_above_the_mark_is_cut_without_a_word():
     disk = world.disk.crash()
     path = next(name for name in disk.names if name.endswith(".seg"))
     segment = world.node.store.logs[world.node._map.shard_of("a")].segments[0]
-    disk.names[path].cached[segment.size : segment.size + 40] = b"gtE1" + b"\1" * 36
+    disk.names[path].write(segment.size, b"gtE1" + b"\1" * 36)
     again = world.restart(disk)
     assert sum(shard.torn_bytes for shard in again.node.recovered.shards) == 40
     assert again.call(append("a", b"new")).offset == 4
@@ -319,7 +340,7 @@ def test_a_missing_index_is_made_anew_and_sealed_ones_are_not_scanned():
     indexes = [name for name in disk.names if name.endswith(".idx")]
     assert len(indexes) >= 2
     disk.remove(indexes[0])
-    disk.names[indexes[1]].cached[70] ^= 1
+    disk.names[indexes[1]].rot(70, 1)
     again = world.restart(disk)
     assert read_all(again, "a") == before
     again.settle()
@@ -334,7 +355,7 @@ def test_a_bad_journal_group_with_a_good_one_behind_it_is_damage():
     disk = world.disk.crash()
     journal = disk.names["journal"].cached
     heads = [i for i in range(8192, len(journal), 4096) if journal[i : i + 4] == b"gtJ1"]
-    journal[heads[2] + 70] ^= 1
+    disk.names["journal"].rot(heads[2] + 70, 1)
     with pytest.raises(CorruptionError, match="journal is damaged"):
         world.restart(disk)
 
@@ -377,3 +398,39 @@ def test_a_drain_after_a_crash_ends_only_when_the_catalogues_are_written():
     assert again.node.drained
     assert again.node.ready().jobs == []
     assert any("/checkpoint-" in name for name in again.disk.names)
+
+
+def test_a_clean_stop_seals_what_is_long(monkeypatch):
+    """The next start opens its index; appends go on behind it, and short segments stay open."""
+    monkeypatch.setattr(segment_module, "_LONG_BYTES", 4000)
+    world = World(shard_count=2)
+    shard_of = world.node._map.shard_of
+    long, short = "a", next(name for name in "bcdefgh" if shard_of(name) != shard_of("a"))
+    for number in range(10):
+        world.call(append(long, b"%d" % number * 500))
+    world.call(append(short, b"x"))
+    world.drain()
+    logs = world.node.store.logs
+    assert [segment.sealed for segment in logs[shard_of(long)].segments] == [True]
+    assert [segment.sealed for segment in logs[shard_of(short)].segments] == [False]
+    again = world.restart()
+    assert again.call(append(long, b"more")).offset == 5000
+    assert read_all(again, long) == b"".join(b"%d" % n * 500 for n in range(10)) + b"more"
+    once_more = again.restart()
+    assert read_all(once_more, long).endswith(b"9more")
+    assert inspect_directory(once_more.disk.crash()).findings == []
+
+
+def test_a_start_after_a_kill_scans_no_long_segment_that_is_sealed(monkeypatch):
+    """A catalogue is written when one is sealed, once there are as many entries behind as streams."""
+    monkeypatch.setattr(segment_module, "_LONG_BYTES", 4000)
+    world = World(shard_count=1)
+    for number in range(100):
+        world.call(append("a", b"%02d" % number * 1000))
+    log = world.node.store.logs[0]
+    sealed = [segment for segment in log.segments if segment.sealed]
+    assert len(sealed) > 1
+    again = world.restart()
+    assert again.node.recovered.shards[0].checkpoint.index >= sealed[-1].last_index
+    assert not again.node.recovered.shards[0]._scanned & {segment.path for segment in sealed}
+    assert read_all(again, "a") == b"".join(b"%02d" % n * 1000 for n in range(100))

@@ -33,7 +33,7 @@ class Memory:
             self.sealed.add(stream)
         return AppendResult(first, sum(map(len, there)), StreamId(1))
 
-    def create(self, stream, *, content_type="", metadata=None):
+    def create(self, stream, *, content_type="", metadata=None, **_retention):
         if stream in self.streams:
             raise StreamExistsError(f"{stream} is there")
         self.streams[stream] = []

@@ -230,6 +230,25 @@ def test_the_order_is_rarest_then_longest_then_newest():
     assert queue.take(100, 9, limit=9) == [b"bb", b"aa", b"cccc"]
 
 
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 3)), max_size=30),
+       st.integers(0, 150), st.integers(1, 6))  # fmt: skip
+def test_what_is_taken_is_what_looking_at_each_in_order_finds(items, room, parts):
+    """However many are too long are passed over at once."""
+    queue = Broadcasts()
+    for number, (length, times) in enumerate(items):
+        queue.put(number, bytes((number,)) * length)
+        for _ in range(times):
+            queue.take(length + 2, 1, limit=99)
+    found, left = [], room
+    for _, item in queue._ordered:
+        if len(found) == parts or left < 16:
+            break
+        if len(item.command) + 2 <= left:
+            found.append(item.command)
+            left -= len(item.command) + 2
+    assert queue.take(room, parts, limit=99) == found
+
+
 def test_the_queue_is_bounded_at_insertion():
     queue = Broadcasts()
     for number in range(QUEUE_MAX + 100):
@@ -249,3 +268,23 @@ def test_each_message_is_sent_exactly_so_often(commands, room, limit):
             sent[command] = sent.get(command, 0) + 1
     fits = [bytes((n,)) + c for n, c in enumerate(commands) if len(c) + 3 <= room]
     assert sent == dict.fromkeys(fits, limit)
+
+
+# Whom to ask
+
+
+@pytest.mark.parametrize("fitting", [0, 2, 3, 150, 299])
+def test_some_others_are_found_however_few_fit(fitting):
+    """Different ones, not always the same, and never ourselves."""
+    one = machine()
+    for number in range(299):
+        place = Endpoint(bytes((10, 1, number >> 8, number & 255)), 7946)
+        hear(one, alive(5, place, name=f"n{number}"))
+    names = {f"n{number}" for number in range(fitting)} | {"me"}
+    view, seen = one._swim.view, set()
+    for _ in range(20):
+        found = [entry.name for entry in view.some(3, lambda entry: entry.name in names)]
+        assert len(found) == len(set(found)) == min(3, fitting)
+        seen.update(found)
+    assert seen <= names - {"me"}
+    assert len(seen) > 10 or seen == names - {"me"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,3 +37,8 @@ def test_a_snapshot_of_serf_itself_is_read():
 def test_damage_is_skipped(raw):
     parse_snapshot(b"alive: " + raw + b"\nclock: " + raw + b"\n" + raw)
     assert parse_snapshot(raw + b"\nalive: a 10.0.0.1:7946\n").members[-1:] == (("a", V4),)
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "9" * 5000, "\u0663", ""])
+def test_a_port_that_is_none_is_skipped(port):
+    assert parse_snapshot(f"alive: n1 10.0.0.1:{port}\n".encode()).members == ()
