@@ -4,6 +4,8 @@ Batches of 64 KiB, 256 KiB and 1 MiB through the node's own driver, journal and 
 them under way at once, so that they share their syncs. Beside them, in turn, the same bytes written
 and synced by pwrite and fdatasync, one sync for as many batches as were under way. No gRPC is in
 between. Printed are bytes a second of both and the median of the ratios.
+
+Other sizes, in KiB, may be named: ``python -m bench.segmented_log 10 100 1000``.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -111,8 +114,9 @@ async def measure(folder: Path, size: int, rounds: int, round_bytes: int) -> lis
 def main() -> None:
     """Print the rates of every round and the medians."""
     print(machine_card())
+    sizes = [int(word) * KIB for word in sys.argv[1:]] or SIZES
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        for size in SIZES:
+        for size in sizes:
             ratios = uvloop.run(measure(Path(folder), size, ROUNDS, ROUND_BYTES))
             print(f"{size // KIB} KiB: median ratio {median(ratios):.2f}, goal 0.90", flush=True)
 
