@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from ipaddress import ip_address
 
@@ -21,6 +22,9 @@ def pytest_configure(config: pytest.Config) -> None:
     except ImportError as error:
         pytest.exit(f"the kernels are not built ({error}); run ./dev test, or make build", 2)
     sys.addaudithook(_keep_to_loopback)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Begun in the background of a shell: the commands under test would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> list[str]:
