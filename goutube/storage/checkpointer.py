@@ -84,7 +84,7 @@ class Checkpointer:
             shard: (log, log.queued_index) for shard, log in store.take_unsynced().items()
         }
         # A truncation that is only staged has hidden nothing yet that a crash would not bring back.
-        self._garbage = [s for log in store.logs if not log.staged for s in log.hidden]
+        self._garbage = [s for log in store.logs if not log.staged for s in log.hidden if s.durable]
         self._sync_written()
 
     def _sync_written(self) -> None:

@@ -128,6 +128,8 @@ class Segment(Struct, eq=False):
         size: one past the last entry that has a place here; a position in the file.
         last_index: of the last entry that has a place here.
         file: None until the file is made; at rest once the segment is sealed.
+        durable: the file is there, with its name and header, after any crash. Until then entries
+            can be written to it, which rest on the journal.
         reserved: positions below this have their space on disk.
         unsynced: something was written since the last sync began.
         syncing: a job that syncs it is under way. There is one at a time: of two, the one that
@@ -141,6 +143,7 @@ class Segment(Struct, eq=False):
     size: int
     last_index: int
     file: File | None = None
+    durable: bool = True
     reserved: int = 0
     reserving: bool = False
     unsynced: bool = False
@@ -174,7 +177,7 @@ class Segment(Struct, eq=False):
 
 
 def create_segment_file(disk: Disk, header: SegmentHeader, reserve_bytes: int) -> File:
-    """Make a segment's file, durable with its name; one that a crash left is replaced."""
+    """Make a segment's file, which may not last; one that a crash left is replaced."""
     directory = shard_directory(header.shard)
     path = f"{directory}/{header.name.file_name}"
     disk.make_directory("shards")
@@ -186,11 +189,15 @@ def create_segment_file(disk: Disk, header: SegmentHeader, reserve_bytes: int) -
     disk.reached(CrashPoint.SEGMENT_ALLOCATED)
     file.write(0, header.encode())
     disk.reached(CrashPoint.SEGMENT_WRITTEN)
+    return file
+
+
+def sync_segment_file(disk: Disk, header: SegmentHeader, file: File) -> None:
+    """Make a new segment's file durable, with its name."""
     file.sync()
     disk.reached(CrashPoint.SEGMENT_SYNCED)
-    disk.sync_directory(directory)
+    disk.sync_directory(shard_directory(header.shard))
     disk.reached(CrashPoint.SEGMENT_DURABLE)
-    return file
 
 
 def seal_segment_file(disk: Disk, segment: Segment, terms: list[tuple[int, int]]) -> None:

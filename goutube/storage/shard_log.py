@@ -317,7 +317,9 @@ class ShardLog:
             previous_term=self.last_term,
             owner=self._owner,
         )
-        segment = Segment(header, ActiveIndex(), SEGMENT_HEADER_BYTES, self.last_index)
+        segment = Segment(
+            header, ActiveIndex(), SEGMENT_HEADER_BYTES, self.last_index, durable=False
+        )
         self.segments.append(segment)
         self.created.append(segment)
         self.staged.append(StagedRecord(RecordKind.SEGMENT_CREATED, header.name, header.encode()))
@@ -334,8 +336,8 @@ class ShardLog:
 
     @property
     def unmade(self) -> bool:
-        """Whether a segment's file is being made: until it is, the journal alone knows of it."""
-        return any(s.file is None and s not in self.created for s in self.unsealed())
+        """Whether a segment's file is being made: until it lasts, the journal alone knows of it."""
+        return any(not s.durable and s not in self.created for s in self.unsealed())
 
     # Durability, told by the store
 

@@ -27,7 +27,12 @@ from goutube.storage.identity import Identity
 from goutube.storage.index import SealedIndex, read_index
 from goutube.storage.jobs import JobQueue
 from goutube.storage.journal import DurableMark, Journal
-from goutube.storage.segment import Segment, create_segment_file, seal_segment_file
+from goutube.storage.segment import (
+    Segment,
+    create_segment_file,
+    seal_segment_file,
+    sync_segment_file,
+)
 from goutube.storage.shard_log import RecordKind, ShardLog, StagedRecord
 from goutube.storage.stats import StoreStats
 
@@ -242,6 +247,7 @@ class Store(JobQueue):
     # Segments
 
     def _create(self, log: ShardLog, segment: Segment) -> None:
+        """Make a segment's file. Entries are written to it at once, not only once it lasts."""
         reserve = min(self.config.segment_bytes, self.config.allocate_bytes_max) // 16
         header = segment.header
 
@@ -252,12 +258,25 @@ class Store(JobQueue):
                 segment.reserved = reserve
                 self.stats.segments_created += 1
                 self._queued[log.shard] = log
+                self._make_durable(log, segment, segment.file)
 
         self.reserved_bytes += reserve
         self.start_roomy(
             lambda ticket: Call(ticket, lambda disk: create_segment_file(disk, header, reserve)),
             then,
         )
+
+    def _make_durable(self, log: ShardLog, segment: Segment, file: File) -> None:
+        segment.syncing = True
+
+        def then(outcome: Outcome) -> None:
+            segment.syncing = False
+            if not self.fail(outcome):
+                segment.durable = True
+                self._queued[log.shard] = log
+
+        header = segment.header
+        self.start(lambda ticket: Call(ticket, lambda d: sync_segment_file(d, header, file)), then)
 
     def _write_segment(self, log: ShardLog) -> None:
         """Start the next write of a log: all that is queued for its oldest unfinished segment."""

@@ -12,7 +12,7 @@ from goutube.errors import (
     OutcomeUnknownError,
 )
 from goutube.node import Append, ListStreams, SealStream
-from goutube.ports import Call, SyncFile, WriteGroup, WriteSegment
+from goutube.ports import Call, Job, SyncFile, WriteGroup, WriteSegment
 from goutube.sim import MemoryDisk, PowerCutError, World
 from goutube.storage import EntryKind, NewEntry, inspect_directory
 from goutube.storage import segment as segment_module
@@ -66,6 +66,63 @@ def test_bulk_goes_to_its_segment_once_and_is_acknowledged_after_a_mark():
         world.round()
     assert synced
     assert world.replies[token].result.next_offset == 60_000
+
+
+def hold_the_sync_of_a_new_segment(world: World) -> Job:
+    """Run everything but the job that comes once the new segment's file is made."""
+    world.round()
+    while not isinstance(world.pending[0], Call):
+        world.run_one()
+        world.round()
+    world.run_one()
+    world.round()
+    held = next(job for job in world.pending if isinstance(job, Call))
+    run_all_but(world, held)
+    return held
+
+
+def run_all_but(world: World, held: Job) -> None:
+    """Run rounds and jobs until one is left."""
+    world.round()
+    while others := [job for job in world.pending if job is not held]:
+        world.run_one(world.pending.index(others[0]))
+        world.round()
+
+
+def test_an_append_does_not_wait_for_the_sync_of_a_new_segment():
+    """The journal holds its entry, and that the segment is there."""
+    world = World()
+    world.call(append("other", b"x"))
+    token = world.submit(append("a", b"first"))
+    hold_the_sync_of_a_new_segment(world)
+    assert world.replies[token].result.offset == 0
+    again = world.restart(world.disk.power_cut(random.Random(1)))
+    assert read_all(again, "a") == b"first"
+
+
+def test_bulk_waits_for_the_sync_of_a_new_segment():
+    """Nothing but the segment holds its bytes, so the segment has to last first."""
+    world = World()
+    world.call(append("other", b"x"))
+    token = world.submit(append("a", bytes(60_000)))
+    hold_the_sync_of_a_new_segment(world)
+    assert token not in world.replies
+    world.settle()
+    assert world.replies[token].result.next_offset == 60_000
+
+
+def test_a_checkpoint_waits_for_the_sync_of_a_new_segment():
+    """Until then the journal alone knows of the segment."""
+    world = World()
+    world.call(append("other", b"x"))
+    before = world.node.store.stats.checkpoints
+    world.submit(append("a", b"first"))
+    held = hold_the_sync_of_a_new_segment(world)
+    world.clock.now_ms += world.options.storage.checkpoint_ms
+    run_all_but(world, held)
+    assert world.node.store.stats.checkpoints == before
+    world.settle()
+    assert world.node.store.stats.checkpoints == before + 1
 
 
 def test_the_ring_wraps_many_times_and_checkpoints_free_it():
