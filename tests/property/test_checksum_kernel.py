@@ -16,19 +16,26 @@ from hypothesis import strategies as st
 from goutube._native import CPU_PATH, crc32c
 from tests.reference import checksums
 
-PATHS = ("portable", "sse42", "pclmul", "vpclmul", "armv8")
+PATHS = ("portable", "sse42", "pclmul", "avx2", "vpclmul", "armv8")
 LENGTHS = [
     *range(300),
     511,
     512,
     513,
+    *range(735, 738),  # the blocks of pclmul: 4, 16 and 64 rounds of 184 bytes
+    *range(991, 994),  # those of avx2: of 248
     1023,
     1535,
     1536,
     1537,
+    *range(2943, 2946),
     3071,
     3072,
+    *range(3967, 3970),
     4097,
+    *range(11775, 11778),
+    *range(15871, 15874),
+    2 * 15872 + 3968 + 992 + 129,
     65535,
     32767,
     65536,
