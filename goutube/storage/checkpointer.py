@@ -102,8 +102,8 @@ class Checkpointer:
         self._finish_when_synced()
 
     def _sync(self, segment: Segment, file: File) -> None:
-        """Sync what was written to a segment so far."""
-        segment.unsynced, segment.syncing = False, True
+        """Sync what was written to a segment so far: a write under way may come too late for it."""
+        segment.unsynced, segment.syncing = bool(segment.in_flight), True
         self._syncing += 1
 
         def then(outcome: Outcome) -> None:

@@ -125,6 +125,32 @@ def test_a_checkpoint_waits_for_the_sync_of_a_new_segment():
     assert world.node.store.stats.checkpoints == before + 1
 
 
+def test_a_write_that_comes_too_late_for_a_sync_is_synced_by_the_next_checkpoint():
+    """The checkpoint's sync was put off by another one, and begins while a write is under way."""
+    world = World()
+    world.call(append("other", b"x"))
+    world.submit(append("a", b"first"))
+    held = hold_the_sync_of_a_new_segment(world)
+    world.clock.now_ms += world.options.storage.checkpoint_ms
+    run_all_but(world, held)
+    token = world.submit(append("a", b" second"))
+    world.round()
+    (late,) = [job for job in world.pending if isinstance(job, WriteSegment)]
+    world.run_one(world.pending.index(held))
+    world.round()
+    assert any(isinstance(job, SyncFile) and job.file is late.file for job in world.pending)
+    run_all_but(world, late)
+    world.settle()
+    assert world.replies[token].error is None
+    before = world.node.store.stats.checkpoints
+    world.clock.now_ms += world.options.storage.checkpoint_ms
+    world.settle()
+    assert world.node.store.stats.checkpoints == before + 1
+    for seed in range(8):
+        again = world.restart(world.disk.power_cut(random.Random(seed)))
+        assert read_all(again, "a") == b"first second"
+
+
 def test_the_ring_wraps_many_times_and_checkpoints_free_it():
     """A small ring carries many times its size."""
     world = World()
