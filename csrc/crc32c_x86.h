@@ -65,7 +65,7 @@ __attribute__((target("sse4.2,pclmul"))) static uint32_t gt_crc32c_fold(uint32_t
 enum { GT_BLOCK_SIZES = 3, GT_STRIDE_BYTES = 40 };
 static const size_t gt_block_rounds[GT_BLOCK_SIZES] = {64, 16, 4};
 /* For each size of block, what moves a register on over one, two and three lanes. */
-static uint64_t gt_block_skips[GT_BLOCK_SIZES][3];
+static uint64_t gt_block_shifts[GT_BLOCK_SIZES][3];
 
 struct gt_lanes {
     const uint8_t *at;
@@ -87,8 +87,9 @@ __attribute__((target("sse4.2"), always_inline)) static inline void gt_walk(stru
     lanes->at += GT_STRIDE_BYTES;
 }
 
-__attribute__((target("sse4.2,pclmul"))) static inline uint32_t gt_crc_skip(uint64_t crc,
-                                                                            uint64_t by) {
+/* A register times a power of x. */
+__attribute__((target("sse4.2,pclmul"))) static inline uint32_t gt_crc_shift(uint64_t crc,
+                                                                             uint64_t by) {
     __m128i product =
         _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)crc), _mm_cvtsi64_si128((int64_t)by), 0);
     return (uint32_t)_mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(product));
@@ -96,9 +97,9 @@ __attribute__((target("sse4.2,pclmul"))) static inline uint32_t gt_crc_skip(uint
 
 /* The register behind a block: of its folded part, and of the lanes behind that. */
 __attribute__((target("sse4.2,pclmul"))) static inline uint32_t
-gt_join_block(__m128i folded, const struct gt_lanes *lanes, const uint64_t *skips) {
-    return gt_crc_skip(gt_crc_lane(folded), skips[2]) ^ gt_crc_skip(lanes->crc[0], skips[1]) ^
-           gt_crc_skip(lanes->crc[1], skips[0]) ^ (uint32_t)lanes->crc[2];
+gt_join_block(__m128i folded, const struct gt_lanes *lanes, const uint64_t *shifts) {
+    return gt_crc_shift(gt_crc_lane(folded), shifts[2]) ^ gt_crc_shift(lanes->crc[0], shifts[1]) ^
+           gt_crc_shift(lanes->crc[1], shifts[0]) ^ (uint32_t)lanes->crc[2];
 }
 
 __attribute__((target("sse4.2,pclmul"))) static uint32_t gt_crc32c_pclmul(uint32_t crc,
@@ -125,7 +126,7 @@ __attribute__((target("sse4.2,pclmul"))) static uint32_t gt_crc32c_pclmul(uint32
             }
             by = _mm_loadu_si128((const __m128i *)gt_fold_by_128);
             a = gt_fold(gt_fold(gt_fold(a, by, b), by, c), by, d);
-            crc = gt_join_block(a, &lanes, gt_block_skips[size]);
+            crc = gt_join_block(a, &lanes, gt_block_shifts[size]);
         }
     }
     return gt_crc32c_fold(crc, p, n);
@@ -174,7 +175,7 @@ GT_AVX2 static uint32_t gt_crc32c_avx2(uint32_t crc, const uint8_t *p, size_t n)
             __m128i step = _mm_loadu_si128((const __m128i *)gt_fold_by_128);
             __m128i last = _mm256_extracti128_si256(a, 1);
             crc = gt_join_block(gt_fold(_mm256_castsi256_si128(a), step, last), &lanes,
-                                gt_block_skips[size]);
+                                gt_block_shifts[size]);
         }
     }
     /* Before a tail call GCC leaves it out, and what follows runs four times slower. */
@@ -278,7 +279,7 @@ static void gt_crc32c_choose(const char *forced) {
     for (size_t size = 0; size < GT_BLOCK_SIZES; size++)
         for (size_t lanes = 1; lanes <= 3; lanes++) {
             uint64_t bits = 8 * lanes * GT_STRIDE_BYTES * gt_block_rounds[size];
-            gt_block_skips[size][lanes - 1] = (uint64_t)gt_crc_power(bits - 32) << 1;
+            gt_block_shifts[size][lanes - 1] = (uint64_t)gt_crc_power(bits - 32) << 1;
         }
     if (!__builtin_cpu_supports("sse4.2")) return;
     gt_crc32c_chosen = gt_crc32c_sse42;
