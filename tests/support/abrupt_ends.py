@@ -76,7 +76,13 @@ class Checker:
                 told.setdefault(stream, {})[writer.number] = knows
         for stream in sorted(told.keys() - (set() if final else self._done)):
             checker = self._streams.setdefault(stream, StreamChecker(stream))
-            info = self._read(checker)
+            acknowledged = {w: knows.acknowledged for w, knows in told[stream].items()}
+            try:
+                info = self._read(checker)
+            except StreamNotFoundError:
+                if any(acknowledged.values()):
+                    raise BrokenPromiseError("lost", f"{stream}, {acknowledged}") from None
+                continue  # all that was sent to it is of unknown outcome, or was refused
             if stream in sealed:
                 self._done.add(stream)
                 if not info.sealed:
@@ -87,10 +93,7 @@ class Checker:
 
     def _read(self, checker):
         while True:
-            try:
-                info = self._client.stat(checker.name)
-            except StreamNotFoundError:
-                raise BrokenPromiseError("lost", f"the whole stream {checker.name}") from None
+            info = self._client.stat(checker.name)
             checker.skip_to(info.start_offset)
             if info.end_offset < checker.place:
                 raise BrokenPromiseError(
