@@ -120,6 +120,23 @@ static inline int gt_walk_judge(const struct gt_walk *w, struct gt_step *step) {
                             e->record_count, e->flags, e->checksum);
 }
 
+/* Judge the head at w->at as that of the next entry of its log: its header, the delta of its last
+ * record, four zeros, its control section with its padding. */
+static inline int gt_head_judge(const struct gt_walk *w, struct gt_step *step) {
+    struct gt_entry *e = &step->entry;
+    int verdict = gt_entry_judge(w->at, w->end, w->salt, e);
+    if (verdict != GT_OK) return verdict;
+    if (e->index != w->next_index || e->term < w->term) return GT_BAD_HEADER;
+    if (GT_HEAD_BYTES + gt_round_up(e->control_bytes, GT_ENTRY_ALIGN) > (size_t)(w->end - w->at))
+        return GT_TORN;
+    if (gt_load32(w->at + GT_HEAD_BYTES - 4) != 0) return GT_UNKNOWN_FORMAT;
+    step->start = w->at;
+    step->delta = gt_load32(w->at + GT_ENTRY_HEADER_BYTES);
+    if (gt_crc32c(0, w->at + GT_HEAD_BYTES, e->control_bytes) != e->control_checksum)
+        return GT_BAD_CHECKSUM;
+    return GT_OK;
+}
+
 /* Whether nothing stands at p: zeros as far as a header would reach. */
 static inline int gt_entry_absent(const uint8_t *p, const uint8_t *end) {
     if (end - p > GT_ENTRY_HEADER_BYTES) end = p + GT_ENTRY_HEADER_BYTES;

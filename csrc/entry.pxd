@@ -20,5 +20,6 @@ cdef extern from "entry.h" nogil:
         uint32_t delta
     void gt_entry_encode(uint8_t *p, uint32_t salt, const gt_entry *e) noexcept
     int gt_entry_judge(const uint8_t *p, const uint8_t *end, uint32_t salt, gt_entry *e) noexcept
+    int gt_head_judge(const gt_walk *w, gt_step *step) noexcept
     int gt_walk_judge(const gt_walk *w, gt_step *step) noexcept
     int gt_walk_run(gt_walk *w, gt_step *steps, size_t room, size_t *taken) noexcept

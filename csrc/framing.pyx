@@ -8,14 +8,16 @@ from libc.string cimport memcpy
 from csrc.buffer cimport take_buffer
 from csrc.crc32c cimport gt_crc32c, gt_crc32c_init
 from csrc.entry cimport (
-    gt_entry, gt_entry_encode, gt_entry_judge, gt_step, gt_walk, gt_walk_judge, gt_walk_run)
+    gt_entry, gt_entry_encode, gt_entry_judge, gt_head_judge, gt_step, gt_walk, gt_walk_judge,
+    gt_walk_run)
 from csrc.layout cimport (
     GT_BAD_HEADER, GT_CONTROL_BYTES_MAX, GT_END, GT_ENTRY_ALIGN, GT_ENTRY_HEADER_BYTES,
-    GT_ENTRY_MAGIC, GT_NOGIL_BYTES, GT_OK, GT_TORN, gt_load32, gt_load64, gt_round_up)
+    GT_ENTRY_MAGIC, GT_HEAD_BYTES, GT_NOGIL_BYTES, GT_OK, GT_TORN, gt_load32, gt_load64, gt_round_up)
 
 gt_crc32c_init()
 
 ENTRY_HEADER_BYTES = GT_ENTRY_HEADER_BYTES
+HEAD_BYTES = GT_HEAD_BYTES
 ENTRY_ALIGN = GT_ENTRY_ALIGN
 
 cdef enum:
@@ -139,6 +141,42 @@ def scan_entries(
                 count_max -= taken
         scan.headers = headers
         scan.verdict = GT_END if verdict == GT_OK else verdict
+        scan.position = walk.at - base
+    finally:
+        PyBuffer_Release(&view)
+    return scan
+
+
+def read_heads(
+        buffer, size_t start, uint32_t salt, uint64_t next_index, uint64_t term,
+        uint64_t position, uint64_t count):
+    """Read ``count`` heads from ``start`` of entries that stand in a segment from ``position`` on."""
+    cdef EntryScan scan = EntryScan.__new__(EntryScan)
+    cdef list headers = []
+    cdef gt_step step
+    cdef gt_walk walk
+    cdef Py_buffer view
+    cdef int verdict = GT_OK
+    cdef const uint8_t *base = take_buffer(buffer, &view)
+    walk.at = base + min(start, <size_t>view.len)
+    walk.end = base + view.len
+    walk.salt = salt
+    walk.next_index = next_index
+    walk.term = term
+    walk.check_from = 0
+    try:
+        while count != 0:
+            verdict = gt_head_judge(&walk, &step)
+            if verdict != GT_OK:
+                break
+            headers.append(_header(position, &step))
+            position += step.entry.entry_bytes
+            walk.at += GT_HEAD_BYTES + gt_round_up(step.entry.control_bytes, GT_ENTRY_ALIGN)
+            walk.next_index += 1
+            walk.term = step.entry.term
+            count -= 1
+        scan.headers = headers
+        scan.verdict = verdict
         scan.position = walk.at - base
     finally:
         PyBuffer_Release(&view)

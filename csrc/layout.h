@@ -21,6 +21,7 @@ enum gt_verdict {
 
 enum {
     GT_ENTRY_HEADER_BYTES = 128,
+    GT_HEAD_BYTES = 136, /* a header and its last record's delta, in a file of heads */
     GT_ENTRY_ALIGN = 8,
     GT_BLOCK_BYTES = 65536,
     GT_FLAG_CREATES = 1,

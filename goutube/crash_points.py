@@ -74,6 +74,10 @@ class CrashPoint(StrEnum):
         "index-dropped",
         "The index of a segment that lost its undurable end is removed, which may not last.",
     )
+    HEADS_DROPPED = (
+        "heads-dropped",
+        "The heads of a segment that lost its undurable end are removed, which may not last.",
+    )
     SHARDS_RECOVERED = "shards-recovered", "The shards were read; the journal still leads back."
     JOURNAL_EMPTIED = (
         "journal-emptied",
@@ -109,6 +113,9 @@ class CrashPoint(StrEnum):
     INDEX_SYNCED = "index-synced", "An index is whole under its temporary name."
     INDEX_RENAMED = "index-renamed", "An index has its name, which may not last."
     INDEX_DURABLE = "index-durable", "A segment is sealed; nobody was told of it."
+    HEADS_CREATED = "heads-created", "The file of an open segment's heads has a name and no bytes."
+    HEADS_WRITTEN = "heads-written", "A block of heads is written, and will not be synced."
+    HEADS_REMOVED = "heads-removed", "A sealed segment's heads are removed, which may not last."
     SEGMENT_UNLINKED = "segment-unlinked", "A segment has no name any more, which may not last."
     SEGMENT_REMOVED = "segment-removed", "A segment is gone for good; its index is there."
     INDEX_UNLINKED = "index-unlinked", "The index of a removed segment has no name any more."

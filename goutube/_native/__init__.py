@@ -17,12 +17,14 @@ from goutube._native.disk import DiskThreads, ReadRun, read_file_run, read_run
 from goutube._native.framing import (
     ENTRY_ALIGN,
     ENTRY_HEADER_BYTES,
+    HEAD_BYTES,
     EntryHeader,
     EntryPick,
     EntryScan,
     encode_entry_header,
     find_entry,
     pick_entries,
+    read_heads,
     scan_entries,
 )
 from goutube._native.hashing import md5_64, murmur3, xxh64
@@ -85,6 +87,7 @@ __all__ = [
     "HASH_MD5",
     "HASH_MURMUR3",
     "HASH_XXH64",
+    "HEAD_BYTES",
     "JOURNAL_BLOCK_BYTES",
     "JOURNAL_RECORD_HEADER_BYTES",
     "VERDICT_BAD_CHECKSUM",
@@ -137,6 +140,7 @@ __all__ = [
     "pick_entries",
     "read_file_run",
     "read_group",
+    "read_heads",
     "read_run",
     "scan_entries",
     "split_records",

@@ -4,6 +4,7 @@ from typing_extensions import Buffer
 
 ENTRY_HEADER_BYTES: Final = 128
 ENTRY_ALIGN: Final = 8
+HEAD_BYTES: Final = 136
 
 @final
 class EntryHeader:
@@ -34,7 +35,7 @@ class EntryHeader:
     """The payload's."""
     last_stamp: int
     """Time of the batch's last record: ``stamp`` and the last delta. Known to ``scan_entries`` only
-    where it reads payloads; else equal to ``stamp``."""
+    where it reads payloads; else equal to ``stamp``. Known to ``read_heads``."""
 
 def encode_entry_header(
     salt: int,
@@ -88,6 +89,17 @@ def scan_entries(
     below ``term`` and the one before, lengths within the limits, and a good control checksum; from
     index ``check_payloads_from`` on also a good payload. Stops with VERDICT_END at the buffer's end
     or at zeros, VERDICT_TORN where an entry runs past the buffer, else with what is wrong.
+    """
+
+def read_heads(
+    buffer: Buffer, start: int, salt: int, next_index: int, term: int, position: int, count: int
+) -> EntryScan:
+    """Read ``count`` heads of consecutive entries from ``start`` in a block of heads.
+
+    A head is an entry's header, the delta of its last record (4 bytes), 4 zeros, and its control
+    section, padded to ``ENTRY_ALIGN``. The first entry stands in the segment at ``position``, and the
+    headers tell of positions there; the scan's own is one past the last good head in the buffer. What
+    makes a header good is as for ``scan_entries``; the verdict is VERDICT_OK if all heads were.
     """
 
 def find_entry(buffer: Buffer, start: int, salt: int, first_index: int) -> int:

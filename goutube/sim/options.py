@@ -80,6 +80,7 @@ def draw_options(chance: Random) -> Options:
         journal_bytes=chance.choice([256, 256, 512]) * KIB,
         segment_bytes=chance.choice([64, 64, 128, 1024]) * KIB,
     )
+    storage = replace(storage, heads_percent_max=400)
     think_us = chance.choice([2_000, 20_000, 60_000])
     options = Options(
         shard_count=chance.choice([1, 1, 2, 4, 24]),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import count
 from random import Random
 
+from msgspec.structs import replace
+
 from goutube import ports
 from goutube.crash_points import CrashPoint
 from goutube.model import StreamInfo
@@ -50,8 +52,10 @@ class SeededEntropy:
         return self._random.randbytes(count)
 
 
-SMALL = small_storage(journal_bytes=256 * 1024, segment_bytes=64 * 1024)
-"""Files so small that a short life seals segments and goes around the journal."""
+SMALL = replace(
+    small_storage(journal_bytes=256 * 1024, segment_bytes=64 * 1024), heads_percent_max=400
+)
+"""Files so small that a short life seals segments and goes around the journal; all get heads."""
 
 
 class World:

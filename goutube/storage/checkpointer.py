@@ -84,7 +84,8 @@ class Checkpointer:
             shard: (log, log.queued_index) for shard, log in store.take_unsynced().items()
         }
         # A truncation that is only staged has hidden nothing yet that a crash would not bring back.
-        self._garbage = [s for log in store.logs if not log.staged for s in log.hidden if s.durable]
+        hidden = [s for log in store.logs if not log.staged for s in log.hidden]
+        self._garbage = [s for s in hidden if s.durable and not s.noting]
         self._sync_written()
 
     def _sync_written(self) -> None:
@@ -98,18 +99,20 @@ class Checkpointer:
             del self._waiting[shard]
             for segment in unsynced:
                 if segment.file is not None:
-                    self._sync(segment, segment.file)
+                    self._sync(log, segment, segment.file)
         self._finish_when_synced()
 
-    def _sync(self, segment: Segment, file: File) -> None:
+    def _sync(self, log: ShardLog, segment: Segment, file: File) -> None:
         """Sync what was written to a segment so far: a write under way may come too late for it."""
         segment.unsynced, segment.syncing = bool(segment.in_flight), True
+        written_index = log.written_index
         self._syncing += 1
 
         def then(outcome: Outcome) -> None:
             segment.syncing = False
             if not self._store.fail(outcome):
                 self._syncing -= 1
+                self._store.synced(log, segment, written_index)
                 self._finish_when_synced()
 
         self._store.start(lambda ticket: SyncFile(ticket, file), then)

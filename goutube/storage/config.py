@@ -19,6 +19,10 @@ class StorageConfig(Struct, frozen=True, kw_only=True):
             there, so that bulk data is written once. The crossing point depends on the disk.
         group_bytes_max: one journal group. Bounds the latency of whoever waits for the next one.
         allocate_bytes_max: a segment's space is reserved in steps that double up to this.
+        unnoted_bytes: heads of an open segment are written down when it has grown by its share of
+            this; about so much of all open segments, and no more, a start reads after a kill.
+        heads_percent_max: a segment whose heads would be longer than this share of it gets none:
+            its entries are small, and it is read whole. Bounds what is written beside the entries.
         checkpoint_ms: how long durable entries may rest on the journal alone.
         reserve_bytes: held back to be used when nothing else is free: what the journal may hold has
             room in segments then.
@@ -39,6 +43,8 @@ class StorageConfig(Struct, frozen=True, kw_only=True):
     bulk_bytes: int = MIB
     group_bytes_max: int = 8 * MIB
     allocate_bytes_max: int = 8 * MIB
+    unnoted_bytes: int = 128 * MIB
+    heads_percent_max: int = 12
     checkpoint_ms: int = 5_000
     reserve_bytes: int = 64 * MIB
     free_bytes_low: int = 1024 * MIB
@@ -54,10 +60,16 @@ class StorageConfig(Struct, frozen=True, kw_only=True):
         assert self.bulk_bytes * 2 <= self.group_bytes_max <= self.journal_bytes // 4
         assert 64 * KIB <= self.segment_bytes < 1 << 31
         assert self.reserve_bytes > 0
+        assert self.unnoted_bytes > 0
+        assert self.heads_percent_max >= 0
         assert 0 < self.compaction_dead_percent <= 100
         assert self.compaction_bytes_per_s > 0
         assert self.scrub_bytes_per_s >= 0
         assert self.scrub_interval_ms > 0
+
+    def note_bytes(self, shard_count: int) -> int:
+        """By how much an open segment of one of so many shards grows between two notes."""
+        return min(self.unnoted_bytes // shard_count, self.segment_bytes // 8)
 
 
 def small_storage(journal_bytes: int, segment_bytes: int) -> StorageConfig:
@@ -68,6 +80,7 @@ def small_storage(journal_bytes: int, segment_bytes: int) -> StorageConfig:
         segment_bytes=segment_bytes,
         reserve_bytes=journal_bytes,
         bulk_bytes=min(MIB, group_bytes_max // 2),
+        unnoted_bytes=min(128 * MIB, 2 * segment_bytes),
         group_bytes_max=group_bytes_max,
         allocate_bytes_max=min(8 * MIB, max(64 * KIB, segment_bytes // 8)),
     )

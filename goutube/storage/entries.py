@@ -37,6 +37,11 @@ class SegmentName(Struct, frozen=True):
         return f"{self._stem}.idx"
 
     @property
+    def heads_name(self) -> str:
+        """The file name of its heads, which are there while it is open."""
+        return f"{self._stem}.heads"
+
+    @property
     def _stem(self) -> str:
         stem = f"{self.first_index:020d}-{self.generation:06d}"
         return f"{stem}-{self.revision:06d}" if self.revision else stem

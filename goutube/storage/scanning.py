@@ -49,12 +49,14 @@ def scan_segment(
     path: str,
     runs: Sequence[tuple[int, int]],
     *,
+    behind: EntryHeader | None = None,
     payloads: bool = False,
 ) -> SegmentScan:
     """The entries of a segment of which those from the first to the last of each run must be here.
 
     Behind what is not whole the next good entry is looked for, so that damage takes no more along
-    than what it lies in. Payloads are verified only if asked: every read does it again.
+    than what it lies in. ``behind``: the entry that the first run follows. Payloads are verified
+    only if asked: every read does it again.
 
     Raises:
         DataDirError: an entry is of a format that this release does not know.
@@ -64,6 +66,8 @@ def scan_segment(
     gaps: list[Gap] = []
     check_from = 0 if payloads else EVERY_INDEX
     next_index, term, position = 0, header.previous_term, SEGMENT_HEADER_BYTES
+    if behind is not None:
+        term, position = behind.term, behind.position + behind.entry_bytes
     for first, last in runs:
         next_index = max(next_index, first)
         while next_index <= last:

@@ -121,6 +121,21 @@ class QueuedWrite(Struct):
     """Not in the journal: they are durable only once the segment is synced."""
 
 
+class Noted(Struct, frozen=True):
+    """How far an open segment's heads are written down (``goutube.storage.heads``).
+
+    Attributes:
+        position: one past the last entry that is, in the segment.
+        index, term: of that entry; before the first those of the entry before the segment.
+        end: where the next block goes in the file of heads.
+    """
+
+    position: int
+    index: int
+    term: int
+    end: int
+
+
 class Segment(Struct, eq=False):
     """A segment of one shard's log, open or sealed.
 
@@ -135,6 +150,9 @@ class Segment(Struct, eq=False):
         syncing: a job that syncs it is under way. There is one at a time: of two, the one that
             fails may be heard of later than the one that then succeeds, and that proves nothing.
         full: no more entries get a place here.
+        synced_index: entries of it up to here were synced in it.
+        noted: how far its heads are written down; None where no more will be.
+        noting: a job that writes some of them is under way.
         group: number of the last journal group that holds something of it; 0: none of this life.
     """
 
@@ -151,6 +169,9 @@ class Segment(Struct, eq=False):
     full: bool = False
     sealing: bool = False
     sealed: bool = False
+    synced_index: int = 0
+    noted: Noted | None = None
+    noting: bool = False
     group: int = 0
     queue: list[QueuedWrite] = []
     in_flight: list[QueuedWrite] = []
@@ -174,6 +195,11 @@ class Segment(Struct, eq=False):
     def index_path(self) -> str:
         """The index file's path in the data directory."""
         return f"{shard_directory(self.header.shard)}/{self.header.name.index_name}"
+
+    @property
+    def heads_path(self) -> str:
+        """The path of the file of its heads."""
+        return f"{shard_directory(self.header.shard)}/{self.header.name.heads_name}"
 
 
 def create_segment_file(disk: Disk, header: SegmentHeader, reserve_bytes: int) -> File:
@@ -201,7 +227,7 @@ def sync_segment_file(disk: Disk, header: SegmentHeader, file: File) -> None:
 
 
 def seal_segment_file(disk: Disk, segment: Segment, terms: list[tuple[int, int]]) -> None:
-    """Give back the unused space, make the segment durable, and put its index beside it."""
+    """Give back the unused space, make the segment durable, put its index in its heads' place."""
     assert segment.file is not None
     assert isinstance(segment.index, ActiveIndex)
     segment.file.truncate(segment.size)
@@ -213,6 +239,8 @@ def seal_segment_file(disk: Disk, segment: Segment, terms: list[tuple[int, int]]
         segment.header.shard, name.first_index, name.generation, segment.last_index, terms
     )
     put_index(disk, segment.index_path, segment.index.encode(about))
+    disk.remove(segment.heads_path)  # or by the next start, should this not last
+    disk.reached(CrashPoint.HEADS_REMOVED)
 
 
 def put_index(disk: Disk, path: str, content: bytes) -> None:
@@ -241,6 +269,7 @@ def remove_segment_file(disk: Disk, segment: Segment) -> None:
     # An index without its segment is removed by the next start; the other way round it is scanned.
     disk.sync_directory(directory)
     disk.reached(CrashPoint.SEGMENT_REMOVED)
+    disk.remove(segment.heads_path)
     disk.remove(segment.index_path)
     disk.reached(CrashPoint.INDEX_UNLINKED)
     disk.sync_directory(directory)

@@ -21,6 +21,7 @@ from goutube.ports import Entropy
 from goutube.storage.damage import Damage, LostRange
 from goutube.storage.entries import NewEntry, SegmentName, StagedEntries
 from goutube.storage.hard_state import NO_HARD_STATE, HardState
+from goutube.storage.heads import begin_heads
 from goutube.storage.index import ActiveIndex, Row
 from goutube.storage.segment import (
     SEGMENT_HEADER_BYTES,
@@ -320,6 +321,7 @@ class ShardLog:
         segment = Segment(
             header, ActiveIndex(), SEGMENT_HEADER_BYTES, self.last_index, durable=False
         )
+        segment.noted = begin_heads(header)
         self.segments.append(segment)
         self.created.append(segment)
         self.staged.append(StagedRecord(RecordKind.SEGMENT_CREATED, header.name, header.encode()))

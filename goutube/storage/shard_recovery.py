@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -10,10 +11,12 @@ from msgspec.structs import replace
 from goutube._native import BATCH_DELTAS, ENTRY_HEADER_BYTES, EntryHeader, last_delta
 from goutube.crash_points import CrashPoint
 from goutube.errors import CorruptionError, DataDirError
+from goutube.limits import KIB
 from goutube.ports import Disk
 from goutube.storage.checkpoint import Checkpoint, checkpoint_path, read_checkpoints
 from goutube.storage.damage import Damage, read_damages
 from goutube.storage.entries import SegmentName
+from goutube.storage.heads import Heads, recover_heads
 from goutube.storage.index import ActiveIndex, SealedIndex, read_index
 from goutube.storage.journal import DurableMark
 from goutube.storage.scanning import (
@@ -24,6 +27,8 @@ from goutube.storage.scanning import (
 )
 from goutube.storage.segment import SEGMENT_HEADER_BYTES, Segment, SegmentHeader, shard_directory
 from goutube.storage.shard_log import ShardLog
+
+_PIECE_BYTES: Final = 64 * KIB
 
 
 class RecoveredEntry(Struct, frozen=True):
@@ -48,7 +53,7 @@ class RecoveredShard(Struct):
     torn_bytes: int = 0
     _known: dict[tuple[str, int], Damage] = {}
     _scanned: set[str] = set()
-    _scans: list[tuple[memoryview, list[EntryHeader]]] = []
+    _scans: list[tuple[memoryview | Heads, list[EntryHeader]]] = []
 
     def entries(self) -> Iterator[RecoveredEntry]:
         """Every entry behind the checkpoint, in order; to be gone through once.
@@ -102,13 +107,16 @@ class RecoveredShard(Struct):
             return row.offset + row.entry_bytes - ENTRY_HEADER_BYTES
         return 0
 
-    def add_scan(self, path: str, content: memoryview, headers: list[EntryHeader]) -> None:
-        """Keep what was found in one segment until it is folded."""
+    def add_scan(self, path: str, content: memoryview | Heads, headers: list[EntryHeader]) -> None:
+        """Keep what was found in one segment, or is known of it, until it is folded."""
         self._scanned.add(path)
         self._scans.append((content, headers))
 
 
-def _recovered(content: memoryview, header: EntryHeader) -> RecoveredEntry:
+def _recovered(content: memoryview | Heads, header: EntryHeader) -> RecoveredEntry:
+    if isinstance(content, Heads):
+        control = content.controls.get(header.index, b"")
+        return RecoveredEntry(header, control, header.last_stamp)
     start = header.position + ENTRY_HEADER_BYTES
     tables = start + header.control_bytes
     stamp = header.stamp
@@ -201,9 +209,10 @@ def _chain(disk: Disk, log: ShardLog, durable: int) -> list[SegmentName]:
 
 def _remove_leavings(disk: Disk, log: ShardLog, files: list[str], names: list[SegmentName]) -> None:
     """Remove what a crash left of files that were being made or removed."""
-    indexes = {name.index_name for name in names}
+    wanted = {name.index_name for name in names}
+    wanted |= {name.heads_name for name in names if name.index_name not in files}
     for file in files:
-        if file.endswith(".tmp") or (file.endswith(".idx") and file not in indexes):
+        if file.endswith(".tmp") or (file.endswith((".idx", ".heads")) and file not in wanted):
             disk.remove(f"{shard_directory(log.shard)}/{file}")
             disk.reached(CrashPoint.LEAVING_REMOVED)
 
@@ -258,21 +267,25 @@ def _recover_segment(
         _take_sealed(recovered, segment, sealed, content)
         return
     kept = kept_entries(header, content, segment.path, limit) if header.compacted else None
-    runs = list(kept.runs()) if kept is not None else [(header.name.first_index, limit)]
-    scan = _scan(recovered, segment, content, runs)
-    terms = (
-        kept.terms if kept is not None else [(entry.index, entry.term) for entry in scan.headers]
-    )
+    heads = recover_heads(disk, segment, content, limit) if kept is None else Heads()
+    recovered.add_scan(segment.path, heads, heads.headers)
+    first = heads.last.index + 1 if heads.last is not None else header.name.first_index
+    runs = list(kept.runs()) if kept is not None else [(first, limit)]
+    scan = _scan(recovered, segment, content, runs, behind=heads.last)
+    found = heads.headers + scan.headers
+    terms = kept.terms if kept is not None else [(entry.index, entry.term) for entry in found]
     for first, term in terms:
         log.note_term(first, term)
     if kept is not None:
         log.last_index = kept.last_index
         _note_left_out(recovered)
-    segment.index = ActiveIndex(scan.headers)
+    segment.index = ActiveIndex(found)
     segment.last_index = log.last_index
     segment.size = segment.reserved if kept is not None else scan.end
     segment.full = not last or kept is not None
     segment.unsynced = True
+    if scan.gaps:
+        segment.noted = None  # heads follow one another without a gap
     if last:
         recovered.torn_bytes += _torn_bytes(content, segment.size)
 
@@ -302,8 +315,9 @@ def _scan(
     segment: Segment,
     content: memoryview,
     runs: Sequence[tuple[int, int]],
+    behind: EntryHeader | None = None,
 ) -> SegmentScan:
-    scan = scan_segment(content, segment.header, segment.path, runs)
+    scan = scan_segment(content, segment.header, segment.path, runs, behind=behind)
     for gap in scan.gaps:
         recovered.note_gap(
             segment.path, gap.position, gap.byte_count, gap.first_index, gap.last_index
@@ -343,5 +357,10 @@ def _sealed_index(disk: Disk, segment: Segment, limit: int) -> SealedIndex | Non
 
 def _torn_bytes(content: memoryview, size: int) -> int:
     """How many bytes of an entry that was being written lie behind the last whole one."""
-    behind = bytes(content[size : size + (1 << 20)])
-    return len(behind.rstrip(b"\0"))
+    torn = 0
+    for start in range(size, min(size + (1 << 20), len(content)), _PIECE_BYTES):
+        piece = bytes(content[start : start + _PIECE_BYTES]).rstrip(b"\0")
+        if not piece:
+            break  # what was only reserved reads as zeros, and takes its time to do so
+        torn = start - size + len(piece)
+    return torn

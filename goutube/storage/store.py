@@ -23,6 +23,7 @@ from goutube.ports import Call, Disk, File, Job, Outcome, WriteGroup, WriteSegme
 from goutube.storage.config import StorageConfig
 from goutube.storage.entries import StagedEntries
 from goutube.storage.group import GROUP_HEAD_BYTES, GROUP_MARK_BYTES, Group
+from goutube.storage.heads import note_heads
 from goutube.storage.identity import Identity
 from goutube.storage.index import SealedIndex, read_index
 from goutube.storage.jobs import JobQueue
@@ -56,6 +57,7 @@ class Store(JobQueue):
         self.stats = StoreStats()
         self.reserved_bytes = 0
         """Space that segments have asked for so far."""
+        self._note_bytes = config.note_bytes(identity.shard_count)
         self._staged: dict[int, ShardLog] = {}
         self._unmarked: dict[int, ShardLog] = {}
         self._queued: dict[int, ShardLog] = {}
@@ -258,6 +260,7 @@ class Store(JobQueue):
                 segment.reserved = reserve
                 self.stats.segments_created += 1
                 self._queued[log.shard] = log
+                assert segment.file is not None
                 self._make_durable(log, segment, segment.file)
 
         self.reserved_bytes += reserve
@@ -289,7 +292,8 @@ class Store(JobQueue):
                 return
             # Entries that have their place here may still be staged: full is not yet written.
             written = segment.full and segment.last_index <= log.written_index
-            if written and not segment.sealing and not segment.syncing:
+            busy = segment.sealing or segment.syncing or segment.noting
+            if written and not busy:
                 self._seal(log, segment)
             waiting = waiting or segment.file is None or segment.full
         if not waiting:
@@ -321,11 +325,22 @@ class Store(JobQueue):
             self._queued[log.shard] = log
             if bulk:
                 segment.unsynced = False
+                self.synced(log, segment, last_index)
                 log.bulk_synced(last_index)
                 self._unmarked[log.shard] = log
 
         position = writes[0].position
         self.start(lambda ticket: WriteSegment(ticket, file, position, buffers, bulk), then)
+
+    def synced(self, log: ShardLog, segment: Segment, index: int) -> None:
+        """Take in that a segment was synced when entries up to ``index`` were written to it."""
+        segment.synced_index = max(segment.synced_index, index)
+
+        def then() -> None:
+            self._queued[log.shard] = log  # it may be full meanwhile
+
+        percent_max = self.config.heads_percent_max
+        note_heads(self, segment, log.durable_index, self._note_bytes, percent_max, then)
 
     def _reserve(self, log: ShardLog, segment: Segment, file: File, end: int) -> None:
         """Reserve disk space ahead of the writes, in steps that double."""

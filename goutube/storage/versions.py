@@ -19,6 +19,7 @@ from goutube.storage.checkpoint import CHECKPOINT_SLOTS, checkpoint_path
 from goutube.storage.damage import damage_path
 from goutube.storage.document import DOCUMENT_VERSION
 from goutube.storage.hard_state import HARD_STATE_VERSION, SLOT_BYTES, STATE_BYTES, hard_state_path
+from goutube.storage.heads import BLOCK_HEADER_BYTES, HEADS_VERSION
 from goutube.storage.identity import BOOT_PATH, FORMAT_PATH, REGISTRY_PATH, read_identity
 from goutube.storage.index import HEADER_BYTES, INDEX_VERSION
 from goutube.storage.segment import (
@@ -83,6 +84,8 @@ def _heads(disk: Disk, shard_count: int) -> Iterator[_Head]:
                 yield _Head(path, 0, segment, SEGMENT_HEADER_BYTES - _CHECKSUM.size)
             elif file.endswith(".idx"):
                 yield _Head(path, 0, index, HEADER_BYTES - _CHECKSUM.size)
+            elif file.endswith(".heads"):
+                yield _Head(path, 0, (HEADS_VERSION,), BLOCK_HEADER_BYTES - _CHECKSUM.size)
 
 
 def _check(disk: Disk, head: _Head) -> None:

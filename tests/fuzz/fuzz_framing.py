@@ -25,6 +25,8 @@ def judge(data: bytes) -> None:
     _judge_batch(provider)
     _judge_segment(_segment(provider), provider)
     _judge_segment(data, provider)
+    _judge_heads(_heads(provider))
+    _judge_heads(data)
 
 
 def _number(provider: atheris.FuzzedDataProvider) -> int:
@@ -59,6 +61,29 @@ def _segment(provider: atheris.FuzzedDataProvider) -> bytes:
             header[at : at + 4] = struct.pack("<I", _number(provider))
         segment += entries.sealed(bytes(header[:124]), SALT) + body
     return segment[: len(segment) - provider.ConsumeIntInRange(0, 20)]
+
+
+def _heads(provider: atheris.FuzzedDataProvider) -> bytes:
+    """Heads that are good but for what the fuzzer chose to write into them."""
+    content = b""
+    for index in range(1, provider.ConsumeIntInRange(1, 4)):
+        control = provider.ConsumeBytes(provider.ConsumeIntInRange(0, 30))
+        entry = entries.Entry(
+            1, 0, index, 1, 2, 3, 4, 5, 6, bytes(16), 7, 8, 0, control, b"", b"", 0,
+        )  # fmt: skip
+        header = bytearray(entry.header(SALT)[:124])
+        for _ in range(provider.ConsumeIntInRange(0, 2)):
+            at = provider.ConsumeIntInRange(4, 120)
+            header[at : at + 4] = struct.pack("<I", _number(provider))
+        body = entries.head_of(entry, SALT, _number(provider))[128:]
+        content += entries.sealed(bytes(header), SALT) + body
+    return content[: len(content) - provider.ConsumeIntInRange(0, 20)]
+
+
+def _judge_heads(content: bytes) -> None:
+    scan = native.read_heads(content, 0, SALT, 1, 1, 256, 4)
+    found, verdict, position = entries.heads(content, 0, SALT, 1, 1, 4)
+    assert (len(scan.headers), scan.verdict, scan.position) == (len(found), verdict, position)
 
 
 def _judge_segment(content: bytes, provider: atheris.FuzzedDataProvider) -> None:

@@ -362,3 +362,29 @@ def test_a_long_segment():
             native.VERDICT_END,
             len(scan.headers) * len(content) // 100,
         )
+
+
+@given(_logs(), st.data())
+def test_heads(log, data):
+    """Heads say what the entries do; whatever is changed, kernel and twin say the same."""
+    deltas = [data.draw(U32) for _ in log]
+    packed = bytearray(
+        b"".join(entries.head_of(e, SALT, delta) for e, delta in zip(log, deltas, strict=True))
+    )
+    whole = native.read_heads(packed, 0, SALT, 1, 0, 256, len(log))
+    assert (whole.verdict, whole.position) == (0, len(packed))
+    position = 256
+    for header, entry, delta in zip(whole.headers, log, deltas, strict=True):
+        assert (header.position, header.entry_bytes) == (position, len(entry.encode(SALT)))
+        assert header.last_stamp == (entry.stamp + delta) % 2**64
+        assert (header.index, header.term, header.checksum) == (
+            entry.index, entry.term, entry.checksum,
+        )  # fmt: skip
+        position += header.entry_bytes
+    packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(0, 255))
+    content = bytes(packed)[: data.draw(st.none() | st.integers(0, len(packed)))]
+    for count in (len(log), len(log) + 1):
+        scan = native.read_heads(content, 0, SALT, 1, 0, 256, count)
+        told = [(h.index, (h.last_stamp - h.stamp) % 2**64) for h in scan.headers]
+        found = entries.heads(content, 0, SALT, 1, 0, count)
+        assert (told, scan.verdict, scan.position) == found

@@ -104,6 +104,41 @@ def decode(
     return (OK if crc32c(entry.control) == control_sum else BAD_CHECKSUM), entry
 
 
+def head_of(entry: Entry, salt: int, delta: int) -> bytes:
+    """What a file of heads holds of an entry."""
+    control = entry.control + bytes(-len(entry.control) % 8)
+    return entry.header(salt) + struct.pack("<II", delta, 0) + control
+
+
+def heads(
+    content: bytes, at: int, salt: int, next_index: int, term: int, count: int
+) -> tuple[list[tuple[int, int]], int, int]:
+    """((index, delta) of the good heads, verdict, position behind the last of them)."""
+    found: list[tuple[int, int]] = []
+    for _ in range(count):
+        header = content[at : at + 128]
+        if len(header) < 128:
+            return found, TORN, at
+        sizes = struct.unpack_from("<III", header, 96)
+        # The entry with zeros for what its head does not hold, and for as much of that as counts.
+        rest = bytes(min(sizes[1] + sizes[2], 1 << 24) + 8)
+        control = content[at + 136 : at + 136 + sizes[0]]
+        verdict, entry = decode(header + control + rest, 0, salt, next_index, term)
+        if verdict == END:
+            verdict = BAD_HEADER
+        if entry is None and verdict != TORN:
+            return found, verdict, at
+        after = at + 136 + sizes[0] + -sizes[0] % 8
+        if after > len(content):
+            return found, TORN, at
+        delta, zero = struct.unpack_from("<II", content, at + 128)
+        if zero or verdict != OK or entry is None:
+            return found, UNKNOWN_FORMAT if zero else verdict, at
+        found.append((entry.index, delta))
+        at, next_index, term = after, entry.index + 1, entry.term
+    return found, OK, at
+
+
 def scan(
     content: bytes, at: int, salt: int, next_index: int, term: int, check_from: int
 ) -> tuple[list[Entry], int, int]:

@@ -234,6 +234,22 @@ class Lives:
             log.truncate(len(before) + keep)
             self._lengthen(world, 5)
         self._pass(world, _CHECKPOINT_MS)
+        self._cut_what_is_noted(world)
+
+    def _cut_what_is_noted(self, world: World) -> None:
+        """The log loses entries whose heads are written down; it ends before anything follows."""
+        store = world.node.store
+        log = store.logs[CUT_SHARD]
+        while log.segments[-1].last_index == log.segments[-1].header.name.first_index:
+            self._lengthen(world, 1)
+        self._pass(world, _CHECKPOINT_MS)
+        log.truncate(log.last_index - 1)
+        self.terms.append(self.terms[-1][: log.last_index])
+        store.staged(log)
+        world.round()
+        (place,) = [n for n, job in enumerate(world.pending) if isinstance(job, WriteGroup)]
+        world.run_one(place)
+        self.terms = self.terms[-1:]
 
     def _lengthen(self, world: World, count: int) -> None:
         """Append entries of a new term to the log that is cut by hand."""

@@ -19,7 +19,8 @@ from goutube.storage import small_storage
 from tests.support.commands import append, read_all
 
 FOLDER = Path(__file__).parents[1] / "data" / "golden"
-FORMAT = "format-1"
+FORMAT = "format-1-heads"
+"""Format 1 with heads beside open segments; what is named ``format-1`` was written before them."""
 PIECE = bytes(range(250)) * 8
 STAMP = ProducerStamp(bytes(range(16)), 3, 0)
 BIG = 100 * KIB
@@ -98,6 +99,9 @@ def main() -> None:
     """One directory of a process that was killed, and one of a process that ended well."""
     FOLDER.mkdir(exist_ok=True)
     world = lived()
+    for number in range(200, 208):
+        world.call(append("kept", b"%08d" % number + PIECE))
+    pass_time(world)
     for number in range(10):
         world.call(append("kept", b"late %d" % number))
     told = contents(world)

@@ -21,6 +21,7 @@ def kernel_calls(folder: str) -> dict[str, Call]:
     large = native.join_records([bytes(50_000)] * 3)
     salt, key = 7, "ключ"
     entry = _entry(salt, 1, tables, data, checksum) + _entry(salt, 2, tables, data, checksum)
+    head_of = entry[:128] + bytes(8) + entry[128:136]
     path = f"{folder}/entries"
     Path(path).write_bytes(entry)
     fd = os.open(path, os.O_RDWR)
@@ -74,6 +75,7 @@ def kernel_calls(folder: str) -> dict[str, Call]:
         "scan_entries": lambda: native.scan_entries(entry, 0, salt, 1, 0, 0),
         "find_entry": lambda: native.find_entry(entry, 8, salt, 1),
         "pick_entries": lambda: native.pick_entries(entry, 0, salt, places, sizes),
+        "read_heads": lambda: native.read_heads(head_of, 0, salt, 1, 0, 256, 1),
         "encode_group": lambda: native.encode_group(salt, 5, [(0, 1, 2, 3, 4)] * 9, 0, 0),
         "complete_group": lambda: native.complete_group(salt, head, rest),
         "encode_record_header": lambda: native.encode_record_header(1, 2, 3, 4, 5, 6, 8),

@@ -46,10 +46,12 @@ def entries_on(disk: MemoryDisk, shard: int = 0) -> dict[int, bytes]:
 
 
 def assert_nothing_leaked(disk: MemoryDisk) -> None:
-    """No temporary, no index without its segment, no segment of an older revision."""
+    """No temporary, no index nor heads without their segment, no segment of an older revision."""
     assert files(disk, ".tmp") == []
     segments = files(disk, ".seg")
     assert {path[:-4] for path in files(disk, ".idx")} <= {path[:-4] for path in segments}
+    open_segments = {path[:-4] for path in segments} - {p[:-4] for p in files(disk, ".idx")}
+    assert {path[:-6] for path in files(disk, ".heads")} <= open_segments
     names = [SegmentName.parse(path.rpartition("/")[2]) for path in segments]
     folders = [path.rpartition("/")[0] for path in segments]
     places = [(folder, n.first_index) for folder, n in zip(folders, names, strict=True)]

@@ -12,7 +12,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.zip"))
 
 
 def test_there_are_some():
-    assert {"format-1-drained", "format-1-killed"} <= set(NAMES)
+    assert {"format-1-drained", "format-1-killed", "format-1-heads-killed"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,7 +39,7 @@ def test_a_directory_of_an_earlier_release_opens_and_goes_on(name):
 def test_the_directories_hold_every_kind_of_file():
     """A compacted segment, an index, a checkpoint, a hard state, the journal, what names it all."""
     names = {path for name in NAMES for path in load(name)[0].names}
-    for wanted in ("format", "journal", "/hard-state", ".idx", ".seg", "/checkpoint"):
+    for wanted in ("format", "journal", "/hard-state", ".idx", ".seg", ".heads", "/checkpoint"):
         assert any(wanted in path for path in names), wanted
     assert any(path.endswith(".seg") and path.count("-") == 2 for path in names)
 

@@ -29,6 +29,7 @@ KINDS = {
     "/damage": "1",
     ".seg": "1 and 2",
     ".idx": "1",
+    ".heads": "1",
 }
 """How a path of each kind of file ends, and the versions that are read of it."""
 
@@ -36,7 +37,7 @@ KINDS = {
 @pytest.fixture
 def disk() -> MemoryDisk:
     """A directory with a file of every kind."""
-    disk, _ = load("format-1-killed")
+    disk, _ = load("format-1-heads-killed")
     write_damages(disk, "shards/0001", [Damage("shards/0001/x.seg", 1, 2, 3, 4, accepted=True)])
     return disk
 
@@ -59,7 +60,7 @@ def later(content: bytes, path: str, kind: str) -> bytes:
     raised = content[:4] + packed(LATER) + content[8:]
     if kind in DOCUMENTS:
         return raised[:-4] + packed(crc32c(raised[:-4]))
-    place = {".seg": 252, ".idx": 60, "/hard-state": 40}[kind]
+    place = {".seg": 252, ".idx": 60, ".heads": 60, "/hard-state": 40}[kind]
     return raised[:place] + packed(crc32c(raised[:place])) + raised[place + 4 :]
 
 
