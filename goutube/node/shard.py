@@ -64,6 +64,7 @@ class Shard:
             if checkpoint
             else Catalogue()
         )
+        recovered.forget_state()
         self._losses = Losses(self.catalogue, recovered, is_ours)
         for entry in recovered.entries():
             self._losses.fold(_recovered_change(entry))

@@ -77,6 +77,11 @@ class RecoveredShard(Struct):
                 if headers and headers[-1].index > after
             ]
 
+    def forget_state(self) -> None:
+        """Keep of the checkpoint only what it covers, once the catalogue is made of it."""
+        if self.checkpoint is not None:
+            self.checkpoint = replace(self.checkpoint, state=b"")
+
     def remember(self, damages: list[Damage]) -> None:
         """Take in what an earlier life knew."""
         self._known = {(damage.path, damage.first_index): damage for damage in damages}
@@ -284,8 +289,6 @@ def _recover_segment(
     segment.size = segment.reserved if kept is not None else scan.end
     segment.full = not last or kept is not None
     segment.unsynced = True
-    if scan.gaps:
-        segment.noted = None  # heads follow one another without a gap
     if last:
         recovered.torn_bytes += _torn_bytes(content, segment.size)
 

@@ -483,6 +483,17 @@ def test_a_drain_after_a_crash_ends_only_when_the_catalogues_are_written():
     assert any("/checkpoint-" in name for name in again.disk.names)
 
 
+def test_a_start_keeps_nothing_of_the_checkpoints_but_what_they_cover():
+    """Beside the catalogue its bytes would be there twice, for as long as the process lives."""
+    world = World(shard_count=1)
+    world.call(append("a", b"x"))
+    world.drain()
+    again = world.restart()
+    checkpoint = again.node.recovered.shards[0].checkpoint
+    assert (checkpoint.index, checkpoint.state) == (1, b"")
+    assert read_all(again, "a") == b"x"
+
+
 def test_a_clean_stop_seals_what_is_long(monkeypatch):
     """The next start opens its index; appends go on behind it, and short segments stay open."""
     monkeypatch.setattr(segment_module, "_LONG_BYTES", 4000)
