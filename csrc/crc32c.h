@@ -16,7 +16,10 @@ typedef uint32_t (*gt_crc32c_fn)(uint32_t, const uint8_t *, size_t);
 enum { GT_CRC_LANE_BYTES = 512 };
 
 static uint32_t gt_crc_tables[8][256];
-static uint32_t gt_crc_skips[4][256]; /* what a byte of a register becomes, one lane of zeros on */
+/* What a byte of a register becomes when many zero bytes follow. */
+typedef uint32_t gt_crc_skip_table[4][256];
+static gt_crc_skip_table gt_crc_skips;       /* one lane of them */
+static gt_crc_skip_table gt_crc_block_skips; /* one block of a batch's data */
 static gt_crc32c_fn gt_crc32c_chosen;
 static const char *gt_crc32c_path = "portable";
 
@@ -49,11 +52,22 @@ static uint32_t gt_crc_power(uint64_t bits) {
     return result;
 }
 
-#if defined(__x86_64__) || defined(__aarch64__)
-static inline uint32_t gt_crc_skip_lane(uint32_t crc) {
-    return gt_crc_skips[0][crc & 255] ^ gt_crc_skips[1][crc >> 8 & 255] ^
-           gt_crc_skips[2][crc >> 16 & 255] ^ gt_crc_skips[3][crc >> 24];
+static inline uint32_t gt_crc_skip_zeros(gt_crc_skip_table skips, uint32_t crc) {
+    return skips[0][crc & 255] ^ skips[1][crc >> 8 & 255] ^ skips[2][crc >> 16 & 255] ^
+           skips[3][crc >> 24];
 }
+
+static void gt_crc_make_skips(gt_crc_skip_table skips, uint64_t zero_bytes) {
+    uint32_t by = gt_crc_power(8 * zero_bytes);
+    for (int k = 0; k < 4; k++)
+        for (uint32_t n = 1; n < 256; n++) {
+            uint32_t low = n & -n;
+            skips[k][n] = low == n ? gt_crc_multiply(by, n << 8 * k)
+                                   : skips[k][n ^ low] ^ skips[k][low];
+        }
+}
+
+#if defined(__x86_64__) || defined(__aarch64__)
 
 /* A state function made of a processor's crc32 instruction. A step waits for the one before but
  * three fit side by side, so long inputs are walked in three lanes and put together after. */
@@ -67,7 +81,8 @@ static inline uint32_t gt_crc_skip_lane(uint32_t crc) {
                 second = (uint32_t)BY_8(second, gt_load64(p + lane + i));                \
                 third = (uint32_t)BY_8(third, gt_load64(p + 2 * lane + i));              \
             }                                                                            \
-            crc = gt_crc_skip_lane(gt_crc_skip_lane(crc) ^ second) ^ third;              \
+            crc = gt_crc_skip_zeros(gt_crc_skips, crc) ^ second;                         \
+            crc = gt_crc_skip_zeros(gt_crc_skips, crc) ^ third;                          \
         }                                                                                \
         for (; n >= 8; p += 8, n -= 8) crc = (uint32_t)BY_8(crc, gt_load64(p));          \
         if (n >= 4) {                                                                    \
@@ -78,16 +93,6 @@ static inline uint32_t gt_crc_skip_lane(uint32_t crc) {
         while (n--) crc = BY_1(crc, *p++);                                               \
         return crc;                                                                      \
     }
-
-static void gt_crc_make_skips(void) {
-    uint32_t by = gt_crc_power(8 * GT_CRC_LANE_BYTES);
-    for (int k = 0; k < 4; k++)
-        for (uint32_t n = 1; n < 256; n++) {
-            uint32_t low = n & -n;
-            gt_crc_skips[k][n] = low == n ? gt_crc_multiply(by, n << 8 * k)
-                                          : gt_crc_skips[k][n ^ low] ^ gt_crc_skips[k][low];
-        }
-}
 #endif
 
 #if defined(__x86_64__)
@@ -107,11 +112,12 @@ static void gt_crc32c_init(void) {
             uint32_t before = gt_crc_tables[k - 1][n];
             gt_crc_tables[k][n] = gt_crc_tables[0][before & 255] ^ before >> 8;
         }
+    gt_crc_make_skips(gt_crc_block_skips, GT_BLOCK_BYTES);
     gt_crc32c_chosen = gt_crc32c_portable;
     const char *forced = getenv("GOUTUBE_CPU_PATH");
     if (forced && strcmp(forced, "portable") == 0) return;
 #if defined(__x86_64__) || defined(__aarch64__)
-    gt_crc_make_skips();
+    gt_crc_make_skips(gt_crc_skips, GT_CRC_LANE_BYTES);
     gt_crc32c_choose(forced);
 #endif
 }
@@ -119,6 +125,11 @@ static void gt_crc32c_init(void) {
 /* The checksum of n bytes at p, going on from crc; gt_crc32c_init must have run. */
 static inline uint32_t gt_crc32c(uint32_t crc, const uint8_t *p, size_t n) {
     return ~gt_crc32c_chosen(~crc, p, n);
+}
+
+/* The checksum of some bytes and a whole block behind them, out of both checksums. */
+static inline uint32_t gt_crc32c_join_block(uint32_t crc, uint32_t block) {
+    return gt_crc_skip_zeros(gt_crc_block_skips, crc) ^ block;
 }
 
 #endif

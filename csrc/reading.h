@@ -90,10 +90,13 @@ static void gt_choose_part(const struct gt_read_args *a, const struct gt_entry *
     part->last = r < e->record_count;
 }
 
-/* Copy [from, to) of the blocked data that begins at data_at, verifying each block touched. */
+/* Copy [from, to) of the blocked data that begins at data_at, verifying each block touched. The
+ * answer's checksum goes on over all of it: a block that is taken whole is not walked again. */
 static int gt_copy_blocks(struct gt_source *s, const uint8_t *sums, size_t data_at,
-                          uint32_t data_bytes, uint32_t from, uint32_t to, uint8_t *out) {
+                          uint32_t data_bytes, uint32_t from, uint32_t to, uint8_t *out,
+                          uint32_t *checksum) {
     uint8_t scratch[GT_BLOCK_BYTES];
+    uint32_t total = *checksum;
     for (uint32_t first = from - from % GT_BLOCK_BYTES; first < to; first += GT_BLOCK_BYTES) {
         uint32_t size = data_bytes - first < GT_BLOCK_BYTES ? data_bytes - first : GT_BLOCK_BYTES;
         uint32_t start = from > first ? from - first : 0;
@@ -102,11 +105,14 @@ static int gt_copy_blocks(struct gt_source *s, const uint8_t *sums, size_t data_
         uint8_t *into = whole ? out : scratch;
         int verdict = gt_fetch(s, data_at + first, size, into);
         if (verdict != GT_OK) return verdict;
-        if (gt_crc32c(0, into, size) != gt_load32(sums + 4 * (size_t)(first / GT_BLOCK_BYTES)))
-            return GT_BAD_CHECKSUM;
+        uint32_t sum = gt_load32(sums + 4 * (size_t)(first / GT_BLOCK_BYTES));
+        if (gt_crc32c(0, into, size) != sum) return GT_BAD_CHECKSUM;
         if (!whole) memcpy(out, scratch + start, after - start);
+        total = after - start == GT_BLOCK_BYTES ? gt_crc32c_join_block(total, sum)
+                                                : gt_crc32c(total, out, after - start);
         out += after - start;
     }
+    *checksum = total;
     return GT_OK;
 }
 
@@ -170,17 +176,18 @@ static int gt_take_entry(struct gt_source *s, const struct gt_read_args *a,
     uint8_t *to = out->data + out->data_bytes;
     if (blocks) {
         verdict = gt_copy_blocks(s, gt_block_sums(tables, e->record_count, e->flags),
-                                 body_at + e->tables_bytes, e->data_bytes, part.from, part.to, to);
+                                 body_at + e->tables_bytes, e->data_bytes, part.from, part.to, to,
+                                 &out->checksum);
         if (verdict != GT_OK) return verdict;
     } else {
         memcpy(to, tables + e->tables_bytes + part.from, part.to - part.from);
+        out->checksum = gt_crc32c(out->checksum, to, part.to - part.from);
     }
     if (!out->data_bytes) {
         out->offset = e->offset + part.from;
         out->ordinal = a->records ? e->ordinal + part.first : 0;
     }
     if (a->records) gt_note_records(out, &records, &part);
-    out->checksum = gt_crc32c(out->checksum, to, part.to - part.from);
     out->data_bytes += part.to - part.from;
     out->next_offset = e->offset + part.to;
     return GT_OK;

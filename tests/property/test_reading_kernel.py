@@ -218,6 +218,24 @@ def test_no_flipped_byte_of_a_large_batch_gets_through():
     assert _said(run) == expected
 
 
+def test_blocks_taken_whole_and_in_part_make_one_checksum():
+    """It is joined from the blocks' own, behind what an earlier batch has brought, or walked."""
+    data = random.Random(8).randbytes(4 * 65536 + 100)
+    entries = [
+        Entry(1, 0, 0, 1000, [b"first"], None, b""),
+        Entry(1, 5, 1, 1000, [data], None, b""),
+        Entry(1, 5 + len(data), 2, 1000, [data[:131072]], None, b""),
+    ]
+    segment, count = _segment(entries)
+    whole = b"first" + data + data[:131072]
+    for first in (0, 4, 5, 6, 5 + 65536, 5 + 3 * 65536 + 1):
+        for limit in (first + 1, 5 + 4 * 65536, len(whole) - 1, len(whole)):
+            request = Request(1, first, max(first, limit), 0, 0, 1 << 20, False)
+            run = read_run(segment, 0, count, SALT, *request.arguments())
+            assert run.data == whole[first:limit]
+            assert run.checksum == crc32c(run.data)
+
+
 @pytest.mark.parametrize("records", [False, True])
 def test_an_answer_has_no_gap(records):
     """Headers whose ordinals and times run backwards cannot punch a hole into an answer."""
