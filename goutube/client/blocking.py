@@ -199,7 +199,7 @@ class Client(ClusterCalls, Files, Downloads, Producers, RecordBatches):
                 read that follows waits for new bytes without limit.
 
         Returns:
-            An iterator of chunks, none of them empty.
+            An iterator of chunks of up to 1 MiB, none of them empty.
 
         Raises:
             StreamNotFoundError: there is no such stream, or it was deleted meanwhile.

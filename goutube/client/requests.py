@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -22,7 +22,7 @@ from goutube.errors import (
     StreamNotFoundError,
     WireFormatError,
 )
-from goutube.limits import LIST_PAGE_MAX
+from goutube.limits import LIST_PAGE_MAX, MIB
 from goutube.model import (
     AppendResult,
     Batch,
@@ -40,6 +40,8 @@ _Answer = TypeVar("_Answer", bound=Message)
 Place = int | Literal["earliest", "latest"]
 Bound = int | Literal["default"] | None
 _NUMBER_MAX = (1 << 64) - 1
+ANSWER_BYTES: Final = MIB
+"""What a read asks for at once: enough that what an answer costs by itself hardly counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +290,7 @@ def wish(
     *,
     records: bool,
     follow: bool,
-    bytes_max: int = 0,
+    bytes_max: int = ANSWER_BYTES,
 ) -> ReadWish:
     """What a read asks for first, its arguments judged.
 

@@ -12,7 +12,7 @@ import pytest
 
 import goutube
 from goutube import errors
-from goutube.limits import RECORD_BYTES_MAX
+from goutube.limits import MIB, RECORD_BYTES_MAX
 from goutube.routing import BATCH_BYTES, RECORD_BYTES
 from tests.support.serving import serving_node
 
@@ -49,6 +49,15 @@ def test_what_is_appended_is_read(client, name):
     assert whole(client, name) == b"hello world"
     assert whole(client, name, 3, limit=8) == b"lo wo"
     assert [record.value for record in client.records(name)] == [b"hello ", b"world"]
+
+
+def test_a_long_read_comes_in_answers_of_a_mebibyte(client, name):
+    """What an answer costs by itself is paid once for four records, not for each."""
+    content = os.urandom(5 * MIB // 2)
+    client.append(name, content)
+    chunks = list(client.read(name))
+    assert [len(chunk) for chunk in chunks] == [MIB, MIB, MIB // 2]
+    assert b"".join(chunks) == content
 
 
 @pytest.mark.parametrize("length", [RECORD_BYTES + 1, BATCH_BYTES, 3 * BATCH_BYTES + 12_345])

@@ -101,7 +101,7 @@ def test_a_group_is_written_with_its_checksums(disk):
     assert group.sequence == 1
 
 
-@pytest.mark.parametrize("bytes_max", [1024, 1 << 20])
+@pytest.mark.parametrize("bytes_max", [1024, 2 << 20])
 def test_a_read_that_the_system_refuses_says_so(disk, tmp_path, bytes_max):
     """Inline and on a thread alike; a directory's descriptor stands for a disk that fails."""
     file = disk.open("a", create=True)
