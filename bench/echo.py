@@ -1,15 +1,18 @@
 """The rival of the end-to-end benches: a bare gRPC server on uvloop, without a stream or a disk.
 
 ``Echo`` answers every message of a bidirectional call with a few bytes, as an append is answered;
-``Pour`` sends one message again and again, as a read is answered.
+``Pour`` sends messages of one size, as a read is answered: other bytes each time, out of more
+memory than processors have caches, as they come to whoever sends what he has stored.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Final
 
 import grpc
@@ -23,6 +26,7 @@ OPTIONS: Final = (
     ("grpc.max_receive_message_length", 64 << 20),
 )
 _ANSWER: Final = bytes(16)
+_POOL_BYTES: Final = 64 << 20
 
 
 async def _echo(_request: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
@@ -30,11 +34,17 @@ async def _echo(_request: AsyncIterator[bytes], context: grpc.aio.ServicerContex
         await context.write(_ANSWER)
 
 
+@cache
+def _messages(size: int) -> list[bytes]:
+    # Not bytes(size): that is one page of zeros, again and again, which no copy has to fetch.
+    return [os.urandom(size) for _ in range(-(-_POOL_BYTES // size))]
+
+
 async def _pour(request: bytes, context: grpc.aio.ServicerContext) -> None:
     size, count = map(int, request.split())
-    message = bytes(size)
-    for _ in range(count):
-        await context.write(message)
+    messages = _messages(size)
+    for number in range(count):
+        await context.write(messages[number % len(messages)])
 
 
 async def _serve() -> None:
@@ -51,15 +61,22 @@ async def _serve() -> None:
 
 
 @contextmanager
-def echo_server() -> Iterator[str]:
-    """A bare server in a process of its own; its address."""
+def echo_process() -> Iterator[tuple[str, int]]:
+    """A bare server in a process of its own; its address and its process id."""
     words = [sys.executable, "-m", "bench.echo"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
         try:
             assert child.stdout is not None
-            yield child.stdout.readline().strip()
+            yield child.stdout.readline().strip(), child.pid
         finally:
             child.kill()
+
+
+@contextmanager
+def echo_server() -> Iterator[str]:
+    """A bare server in a process of its own; its address."""
+    with echo_process() as (address, _):
+        yield address
 
 
 if __name__ == "__main__":

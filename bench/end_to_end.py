@@ -24,7 +24,11 @@ import goutube.aio
 from bench.echo import OPTIONS, POUR
 from goutube.cli.bench_runs import Waiting
 from goutube.cli.bench_tables import percentiles
+from goutube.client.requests import ANSWER_BYTES
 from goutube.limits import CHUNK_BYTES_DEFAULT, MIB
+
+POURED_BYTES = (ANSWER_BYTES, CHUNK_BYTES_DEFAULT)
+"""Sizes of the bare server's messages."""
 
 RACE_S = 5.0
 """A wait that lasts longer has missed its wake-up."""
@@ -90,7 +94,8 @@ def file(place: Place) -> Found:
     """A file in and out, beside ``dd`` onto the same disk and bare gRPC messages of the same size.
 
     They take turns in rounds. In: ``dd conv=fdatasync`` ends when its bytes are durable, as an
-    append does. Out: the bare server sends the same chunks from memory.
+    append does. Out: the bare server sends messages from memory, in each round once as large as
+    the client's answers and once as large as a record; the faster one counts.
     """
     size, rounds = (32 * MIB, 1) if place.quick else (1024 * MIB, 5)
     source = place.folder / "source"
@@ -106,7 +111,7 @@ def file(place: Place) -> Found:
                 end = client.append(name, opened).next_offset
             took["in"].append(time.perf_counter() - began)
             assert end == size
-            took["bare"].append(_pour(place.bare, size))
+            took["bare"].append(min(_pour(place.bare, size, each) for each in POURED_BYTES))
             began = time.perf_counter()
             assert sum(map(len, client.read(name))) == size
             took["out"].append(time.perf_counter() - began)
@@ -116,7 +121,7 @@ def file(place: Place) -> Found:
     ratio_in = median(a / b for a, b in zip(rates["in"], rates["dd"], strict=True))
     ratio_out = median(a / b for a, b in zip(rates["out"], rates["bare"], strict=True))
     found = {f"{kind}_mib_per_s": [round(one, 1) for one in each] for kind, each in rates.items()}
-    settings = {"bytes": size, "rounds": rounds, "chunk_bytes": CHUNK_BYTES_DEFAULT}
+    settings = {"bytes": size, "rounds": rounds, "bare_message_bytes": POURED_BYTES}
     return Found(
         settings,
         found,
@@ -159,12 +164,12 @@ def _dd(source: Path, copy: Path) -> float:
     return took
 
 
-def _pour(address: str, size: int) -> float:
-    """Seconds."""
-    request = b"%d %d" % (CHUNK_BYTES_DEFAULT, size // CHUNK_BYTES_DEFAULT)
+def _pour(address: str, size: int, message_bytes: int) -> float:
+    """Seconds, once the connection is open and the messages are there, as the agent's are."""
     with grpc.insecure_channel(address, OPTIONS) as channel:
+        assert not list(channel.unary_stream(POUR)(b"%d 0" % message_bytes))
         began = time.perf_counter()
-        answers = channel.unary_stream(POUR)(request)
+        answers = channel.unary_stream(POUR)(b"%d %d" % (message_bytes, size // message_bytes))
         assert sum(map(len, answers)) == size
         return time.perf_counter() - began
 
