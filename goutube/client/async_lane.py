@@ -7,6 +7,7 @@ writes them to the call, another one reads the answers and opens the next call w
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Final, TypeAlias
 
@@ -22,18 +23,45 @@ from goutube.routing import Operation, ProducerSession
 
 _Call: TypeAlias = "grpc.aio.StreamStreamCall[bytes, bytes]"
 _StreamStream: TypeAlias = "grpc.aio.StreamStreamMultiCallable[bytes, bytes]"
-_Outbox: TypeAlias = "asyncio.Queue[bytes | None]"
 _IDLE_MS: Final = round(IDLE_CALL_S * 1000)
 
 
 class AsyncWaiting(Operation):
-    """An append whose caller waits on a bell."""
+    """An append whose caller waits on a bell; each wait hangs up a new one."""
 
     __slots__ = ("bell",)
 
     def __init__(self, expected_offset: int | None, stream_id: int, budget_ms: int) -> None:
         super().__init__(expected_offset, stream_id, budget_ms)
-        self.bell = asyncio.Event()
+        self.bell: asyncio.Future[None] | None = None
+
+    def ring(self) -> None:
+        """Have the caller look again, if it waits."""
+        if self.bell is not None and not self.bell.done():
+            self.bell.set_result(None)
+
+
+class Outbox:
+    """Messages for a call, which one task takes; None ends it. A lighter ``asyncio.Queue``."""
+
+    __slots__ = ("_bell", "_messages")
+
+    def __init__(self) -> None:
+        self._messages: deque[bytes | None] = deque()
+        self._bell: asyncio.Future[None] | None = None
+
+    def put(self, message: bytes | None) -> None:
+        """Add a message."""
+        self._messages.append(message)
+        if self._bell is not None and not self._bell.done():
+            self._bell.set_result(None)
+
+    async def take(self) -> bytes | None:
+        """The next message, as soon as there is one."""
+        while not self._messages:
+            self._bell = asyncio.get_running_loop().create_future()
+            await self._bell
+        return self._messages.popleft()
 
 
 class AsyncLane:
@@ -48,8 +76,11 @@ class AsyncLane:
         self._session = session
         self._channels = channels
         self._task: asyncio.Task[None] | None = None
-        self._outbox: _Outbox | None = None
+        self._outbox: Outbox | None = None
         self._call: _Call | None = None
+        self._callers: set[AsyncWaiting] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_due = 0.0
 
     @property
     def idle(self) -> bool:
@@ -91,7 +122,7 @@ class AsyncLane:
     def retire(self) -> None:
         """Close the call if it is idle; a later append opens another one."""
         if self._session.idle and self._outbox is not None:
-            self._outbox.put_nowait(None)
+            self._outbox.put(None)
             self._outbox = None
 
     async def close(self) -> None:
@@ -99,6 +130,8 @@ class AsyncLane:
         self._hang_up()
         self._session.close(closed_error())
         self._ring()
+        if self._alarm is not None:
+            self._alarm.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -113,7 +146,7 @@ class AsyncLane:
         if outbox is None:
             return
         while (parcel := self._session.next_parcel(now_ms())) is not None:
-            outbox.put_nowait(requests.append_message(self._session, parcel))
+            outbox.put(requests.append_message(self._session, parcel))
 
     async def _make_room(self, waiting: AsyncWaiting) -> None:
         await self._wait(waiting, lambda: not waiting.crowded)
@@ -129,13 +162,31 @@ class AsyncLane:
                 return
             if enough():
                 return
-            waiting.bell.clear()
-            # asyncio.timeout would take a fifth of an append's time.
-            alarm = loop.call_later(left_ms / 1000, waiting.bell.set)
+            waiting.bell = loop.create_future()
+            self._callers.add(waiting)
+            self._set_alarm(loop.time() + left_ms / 1000)
             try:
-                await waiting.bell.wait()
+                await waiting.bell
             finally:
-                alarm.cancel()
+                self._callers.discard(waiting)
+
+    def _set_alarm(self, due: float) -> None:
+        """Have all callers look again at ``due`` or before; one timer for them all.
+
+        Nearly always an earlier append's timer is there: one of its own would take each append a
+        tenth of its time.
+        """
+        if self._alarm is not None:
+            if self._alarm_due <= due:
+                return
+            self._alarm.cancel()
+        self._alarm_due = due
+        self._alarm = asyncio.get_running_loop().call_at(due, self._alarmed)
+
+    def _alarmed(self) -> None:
+        self._alarm = None
+        for waiting in self._callers:
+            waiting.ring()
 
     def _leave(self, waiting: AsyncWaiting) -> None:
         """The caller goes: with the outcome, or because it was cancelled."""
@@ -150,7 +201,7 @@ class AsyncLane:
         """Send nothing more on this call, and hear nothing more from it."""
         outbox, self._outbox = self._outbox, None
         if outbox is not None:
-            outbox.put_nowait(None)
+            outbox.put(None)
         if self._call is not None:
             self._call.cancel()
 
@@ -159,7 +210,7 @@ class AsyncLane:
     async def _serve(self) -> None:
         """Keep a call open while there is something to send."""
         while not self._session.idle:
-            outbox: _Outbox = asyncio.Queue()
+            outbox = Outbox()
             self._outbox = outbox
             self._session.opened()
             self._pump()
@@ -168,7 +219,7 @@ class AsyncLane:
                 await asyncio.sleep(wait_ms / 1000)
         self._task = None
 
-    async def _converse(self, outbox: _Outbox) -> int:
+    async def _converse(self, outbox: Outbox) -> int:
         """Hold one call from its beginning to its end; how long to wait before the next one."""
         error: GoutubeError = UnavailableError("the server ended the append call")
         received, address = True, ""
@@ -197,7 +248,7 @@ class AsyncLane:
                 await asyncio.wait([writer])
         return self._hung_up(outbox, address, error, received=received)
 
-    async def _write(self, call: _Call, outbox: _Outbox) -> None:
+    async def _write(self, call: _Call, outbox: Outbox) -> None:
         """Send until nothing has come for a while or the call is hung up."""
         sent_ms = now_ms()
         loop = asyncio.get_running_loop()
@@ -208,13 +259,13 @@ class AsyncLane:
             idle_ms = now_ms() - sent_ms
             if self._session.idle and idle_ms >= _IDLE_MS and self._outbox is outbox:
                 self._outbox = None
-                outbox.put_nowait(None)
+                outbox.put(None)
                 return
             watch = loop.call_later(max(1, _IDLE_MS - idle_ms) / 1000, look)
 
         watch = loop.call_later(IDLE_CALL_S, look)
         try:
-            while (message := await outbox.get()) is not None:
+            while (message := await outbox.take()) is not None:
                 await call.write(message)
                 sent_ms = now_ms()
             await call.done_writing()
@@ -223,7 +274,7 @@ class AsyncLane:
         finally:
             watch.cancel()
 
-    def _hear(self, outbox: _Outbox, message: bytes) -> bool:
+    def _hear(self, outbox: Outbox, message: bytes) -> bool:
         request, result = requests.append_answer(message)
         if self._outbox is not outbox:
             return False
@@ -232,9 +283,7 @@ class AsyncLane:
         self._ring()
         return True
 
-    def _hung_up(
-        self, outbox: _Outbox, address: str, error: GoutubeError, *, received: bool
-    ) -> int:
+    def _hung_up(self, outbox: Outbox, address: str, error: GoutubeError, *, received: bool) -> int:
         self._channels.failed(address, error)
         if self._outbox is not outbox:
             return 0
@@ -248,4 +297,4 @@ class AsyncLane:
     def _ring(self) -> None:
         for operation in self._session.take_woken():
             if isinstance(operation, AsyncWaiting):
-                operation.bell.set()
+                operation.ring()

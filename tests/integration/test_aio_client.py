@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import random
+import socket
 
 import pytest
 
@@ -262,3 +263,23 @@ def test_a_read_that_failed_stays_ended(run):
             await anext(read)
 
     run(main)
+
+
+def test_appends_of_one_stream_give_up_each_in_its_own_time():
+    """One timer serves all who wait: the shortest wait sets it, and the others wait on."""
+
+    async def scenario():
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            address = f"127.0.0.1:{silent.getsockname()[1]}"
+            async with goutube.aio.connect(address) as client:
+                patient = asyncio.create_task(client.append("s", b"x", timeout_s=60))
+                await asyncio.sleep(0)
+                async with asyncio.timeout(10):
+                    for _ in range(2):
+                        with pytest.raises(errors.GoutubeError):
+                            await client.append("s", b"y", timeout_s=0.1)
+                assert not patient.done()
+        with pytest.raises(errors.GoutubeError):
+            await patient
+
+    asyncio.run(scenario())
