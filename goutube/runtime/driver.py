@@ -256,7 +256,8 @@ class Driver:
             future.set_exception(reply.error)
 
     def _jobs_ended(self, outcomes: list[Outcome]) -> None:
-        self._wake_for_end()
+        # What commits nothing and lets nothing begin waits for the group under way, too.
+        self._wake()
         for outcome in outcomes:
             self._guard(self._node.completed, outcome)
 

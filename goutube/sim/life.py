@@ -164,7 +164,7 @@ class Life:
 
         def tell() -> None:
             if not self.dead:
-                self._wake_for_end()
+                self._wake()
                 self.node.completed(outcome)
 
         self._timeline.after(self._chance.randint(1, 1 + self._sync_us // 4), tell)

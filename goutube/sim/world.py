@@ -91,8 +91,6 @@ class World:
         self.pending: list[ports.Job] = []
         self.replies: dict[int, Reply] = {}
         self._tokens = count(1)
-        self._ended = False
-        """Whether a job has ended since the last round."""
 
     def submit(self, command: Command) -> int:
         """Hand a command to the node; the token that its reply will have."""
@@ -103,12 +101,11 @@ class World:
     def round(self) -> None:
         """One round of the driver: collect what is ready."""
         self.node.advance(self.clock.now_ms, self.clock.now_ms)
-        skipped = self.node.can_wait and not self._ended  # the driver would leave this round out
+        skipped = self.node.can_wait  # the driver would leave this round out
         ready = self.node.ready()
         if skipped:  # what tidies up may start later
             assert not ready.replies
-            assert all(isinstance(job, ports.Call) for job in ready.jobs)
-        self._ended = False
+            assert all(isinstance(job, ports.Call | ports.SyncFile) for job in ready.jobs)
         self.pending += ready.jobs
         for reply in ready.replies:
             self.replies[reply.token] = reply
@@ -116,7 +113,6 @@ class World:
     def run_one(self, place: int = 0) -> None:
         """Do one of the pending jobs, and tell the node how it ended."""
         job = self.pending.pop(place)
-        self._ended = True
         self.node.completed(perform(self.disk, job))
 
     def settle(self, chance: Random | None = None) -> None:

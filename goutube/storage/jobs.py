@@ -19,6 +19,7 @@ class JobQueue:
     Attributes:
         failure: set by the first failed write or sync, for the rest of the process: nothing that
             was pending is acknowledged, nothing more is taken.
+        quiet_end: set by what follows a job when nothing is to be done now that it has ended.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,8 @@ class JobQueue:
         self._jobs: list[Job] = []
         self._thens: dict[int, Then] = {}
         self._ticket = 0
+        self.quiet_end = False
+        self._end_seen = True
         self._roomless: list[tuple[Make, Then]] = []
 
     def start(self, make: Make, then: Then) -> int:
@@ -63,12 +66,14 @@ class JobQueue:
 
     def completed(self, outcome: Outcome) -> None:
         """Take in how a job ended."""
+        self.quiet_end = False
         self._thens.pop(outcome.ticket)(outcome)
+        self._end_seen = self._end_seen and self.quiet_end
 
     @property
-    def has_jobs(self) -> bool:
-        """Whether jobs wait to be started."""
-        return bool(self._jobs)
+    def due(self) -> bool:
+        """Whether jobs wait to be started, or one has ended from which something may follow."""
+        return bool(self._jobs) or not self._end_seen or self.failure is not None
 
     @property
     def busy(self) -> bool:
@@ -76,7 +81,8 @@ class JobQueue:
         return bool(self._thens)
 
     def take_jobs(self) -> list[Job]:
-        """The jobs to start now."""
+        """The jobs to start now, when all that has ended is taken in."""
+        self._end_seen = True
         jobs, self._jobs = self._jobs, []
         return jobs
 

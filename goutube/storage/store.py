@@ -83,8 +83,8 @@ class Store(JobQueue):
 
     @property
     def can_wait(self) -> bool:
-        """Whether nothing must start before the journal group under way has ended."""
-        return self.group_running and not self.has_jobs and not self._bulk_due
+        """Whether there is nothing to do before the journal group under way has ended."""
+        return self.group_running and not self.due and not self._bulk_due
 
     def take_advanced(self) -> Iterable[ShardLog]:
         """The logs whose commit index may have moved since the last call."""
@@ -320,6 +320,7 @@ class Store(JobQueue):
             if self.fail(outcome):
                 return
             last_index = writes[-1].last_index  # a truncation meanwhile has lowered it
+            was = log.commit_index
             log.written_index = min(max(log.written_index, last_index), log.last_index)
             self._advanced[log.shard] = log
             self._queued[log.shard] = log
@@ -328,6 +329,7 @@ class Store(JobQueue):
                 self.synced(log, segment, last_index)
                 log.bulk_synced(last_index)
                 self._unmarked[log.shard] = log
+            self.quiet_end = not (bulk or segment.queue or segment.full or log.commit_index > was)
 
         position = writes[0].position
         self.start(lambda ticket: WriteSegment(ticket, file, position, buffers, bulk), then)

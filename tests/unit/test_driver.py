@@ -177,7 +177,7 @@ async def test_commands_of_one_pass_share_one_clock_reading_and_one_turn(world):
 
 @driven
 async def test_what_can_wait_for_the_journal_costs_no_turn(world):
-    """An ended job, the time and a cancelled read are seen all the same."""
+    """The time and a cancelled read are seen all the same, and so is a job's end that matters."""
     driver = await world.start()
     world.node.can_wait = True
     call = driver.call(append())
@@ -187,8 +187,12 @@ async def test_what_can_wait_for_the_journal_costs_no_turn(world):
     reading.cancel()
     await settle()
     assert world.node.names()[3:] == ["advance", "cancel", "ready"]
+    world.jobs.ended([Outcome(1)])
+    await settle()
+    assert world.node.names()[6:] == ["advance", "completed"]
+    world.node.can_wait = False
     await world.answer(Reply(1, "done"))
-    assert world.node.names()[6:] == ["advance", "ready"]
+    assert world.node.names()[8:] == ["advance", "ready"]
     assert await call == "done"
 
 
