@@ -42,6 +42,10 @@ class CrashPoint(StrEnum):
     FORMAT_SYNCED = "format-synced", "The format file is whole under its temporary name."
     FORMAT_RENAMED = "format-renamed", "The directory is founded, which may not last."
     FORMAT_DURABLE = "format-durable", "The directory is founded, and was never opened."
+    COPY_WRITTEN = "copy-written", "The copy of the format file is a temporary file, not synced."
+    COPY_SYNCED = "copy-synced", "The copy of the format file is whole under its temporary name."
+    COPY_RENAMED = "copy-renamed", "The copy of the format file has its name, which may not last."
+    COPY_DURABLE = "copy-durable", "The copy of the format file is durable; no opening is counted."
     BOOT_WRITTEN = "boot-written", "The new count of openings is a temporary file, not synced."
     BOOT_SYNCED = "boot-synced", "The new count of openings is whole under its temporary name."
     BOOT_RENAMED = "boot-renamed", "The new count of openings has its name, which may not last."
@@ -183,6 +187,12 @@ FORMAT_POINTS = DocumentPoints(
     CrashPoint.FORMAT_SYNCED,
     CrashPoint.FORMAT_RENAMED,
     CrashPoint.FORMAT_DURABLE,
+)
+COPY_POINTS = DocumentPoints(
+    CrashPoint.COPY_WRITTEN,
+    CrashPoint.COPY_SYNCED,
+    CrashPoint.COPY_RENAMED,
+    CrashPoint.COPY_DURABLE,
 )
 BOOT_POINTS = DocumentPoints(
     CrashPoint.BOOT_WRITTEN,

@@ -68,6 +68,8 @@ def _tell(node: Node, config: Config, duration_ms: int) -> None:
         boot=report.boot,
         torn_bytes=sum(shard.torn_bytes for shard in recovered.shards),
     )
+    for mended in recovered.mended:
+        _tell_mended(mended)
     node.watch_damage(_tell_damage)
     node.watch_space(_tell_space)
     node.scrubber.tell, node.scrubber.tell_mended = _tell_scrub, _tell_mended

@@ -110,6 +110,8 @@ class Node:
         """Whether anything was since the free space was last looked after."""
         self._grown: dict[int, Shard] = {}
         """Shards that have committed entries since their catalogues were last looked at."""
+        self._unwritten = [shard for shard in self.shards if shard.renew_checkpoint]
+        """Those whose catalogues are to be written anew."""
         self._own_trims = False
         """Whether any reply may be to a command of the node's own."""
         self._draining = False
@@ -355,6 +357,8 @@ class Node:
         self._grown.clear()
         least = 1 if self._draining else _CHECKPOINT_ENTRIES
         due = [shard for shard in shards if shard.behind >= least or shard.scans_long]
+        due += self._unwritten
+        self._unwritten = []
         for shard in due + self._reclaimer.take_uncovered():
             if not shard.checkpointing:
                 self._checkpoint_catalogue(shard)
@@ -386,7 +390,7 @@ def open_node(disk: Disk, clock: Clock, entropy: Entropy, options: NodeOptions) 
     directory = DirectoryOptions(options.node_name, options.shard_count, options.hash_function)
     node = Node(open_store(disk, entropy, options.storage, directory), options)
     for recovered in node.recovered.shards:
-        if recovered.gaps:
+        if recovered.gaps or recovered.forgot_damage:
             log = recovered.log
             write_damages(disk, shard_directory(log.shard), log.damages)
     node.advance(clock.wall_ms(), clock.monotonic_ms())

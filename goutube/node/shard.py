@@ -71,6 +71,8 @@ class Shard:
         for damage in self._losses.finish():
             self.log.note_damage(damage)
         self.log.fault = self.log.fault or self._losses.doubt
+        self.renew_checkpoint = recovered.renew_checkpoint and not self.log.fault
+        """Whether the catalogue should be written anew: a checkpoint of it is damaged."""
         self.tail = Tail(self.catalogue)
         self._vote = vote
         self.checkpointing = False

@@ -14,6 +14,7 @@ from msgspec import Struct
 from goutube.crash_points import CHECKPOINT_POINTS
 from goutube.errors import CorruptionError
 from goutube.ports import Disk
+from goutube.storage.damage import Mended
 from goutube.storage.document import read_document, write_document
 
 CHECKPOINT_SLOTS: Final = (0, 1)
@@ -43,8 +44,10 @@ def write_checkpoint(disk: Disk, directory: str, slot: int, checkpoint: Checkpoi
     write_document(disk, checkpoint_path(directory, slot), _MAGIC, body, CHECKPOINT_POINTS)
 
 
-def read_checkpoints(disk: Disk, directory: str) -> dict[int, Checkpoint]:
-    """The whole ones among a shard's checkpoints, by slot."""
+def read_checkpoints(
+    disk: Disk, directory: str, damaged: list[Mended] | None = None
+) -> dict[int, Checkpoint]:
+    """The whole ones among a shard's checkpoints, by slot; the others are put on a list."""
     found = {}
     for slot in CHECKPOINT_SLOTS:
         path = checkpoint_path(directory, slot)
@@ -52,7 +55,9 @@ def read_checkpoints(disk: Disk, directory: str) -> dict[int, Checkpoint]:
             continue
         try:
             body = read_document(disk, path, _MAGIC)
-        except CorruptionError:
+        except CorruptionError as error:
+            if damaged is not None:
+                damaged.append(Mended(path, error.message))
             continue
         index, term = _HEAD.unpack_from(body)
         found[slot] = Checkpoint(index, term, body[_HEAD.size :])

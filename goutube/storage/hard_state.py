@@ -17,6 +17,8 @@ STATE_BYTES: Final = _SLOT.size
 """Of a slot, before its checksum."""
 HARD_STATE_VERSION: Final = 1
 _CHECKSUM: Final = struct.Struct("<I")
+_BYTES: Final = STATE_BYTES + _CHECKSUM.size
+"""Of a slot that mean anything."""
 _MAGIC: Final = b"gtH1"
 
 
@@ -58,7 +60,9 @@ def write_hard_state(disk: Disk, directory: str, state: HardState) -> None:
         number, place = max(((n, p) for n, p, _ in slots), default=(0, 1))
         body = _SLOT.pack(_MAGIC, HARD_STATE_VERSION, number + 1, state.term, state.vote)
         slot = body + _CHECKSUM.pack(crc32c(body))
-        file.write((1 - place) * SLOT_BYTES, slot.ljust(SLOT_BYTES, b"\0"))
+        # Of two that are damaged neither is to be told of again.
+        for target in (1 - place,) if slots or fresh else (0, 1):
+            file.write(target * SLOT_BYTES, slot.ljust(SLOT_BYTES, b"\0"))
         disk.reached(CrashPoint.HARD_STATE_WRITTEN)
         file.sync()
         disk.reached(CrashPoint.HARD_STATE_SYNCED)
@@ -71,24 +75,34 @@ def write_hard_state(disk: Disk, directory: str, state: HardState) -> None:
 
 def read_hard_state(disk: Disk, directory: str) -> HardState | None:
     """The newest good hard state; None where there is no file or neither slot is good."""
+    return look_at_hard_state(disk, directory)[0]
+
+
+def look_at_hard_state(disk: Disk, directory: str) -> tuple[HardState | None, int]:
+    """The newest good hard state, if there is one, and how many slots are damaged."""
     path = hard_state_path(directory)
     if not disk.exists(path):
-        return None
+        return None, 0
     file = disk.open(path, write=False)
     try:
         slots = _read_slots(file)
+        written = sum(any(_slot(file, place)[:_BYTES]) for place in range(2))
     finally:
         file.close()
-    return max(slots, key=lambda slot: slot[0])[2] if slots else None
+    state = max(slots, key=lambda slot: slot[0])[2] if slots else None
+    return state, written - len(slots)
+
+
+def _slot(file: File, place: int) -> bytes:
+    return file.read(place * SLOT_BYTES, SLOT_BYTES)
 
 
 def _read_slots(file: File) -> list[tuple[int, int, HardState]]:
     """(number, place, state) of each slot whose checksum is right on the disk."""
     slots = []
     file.drop_cached()
-    content = file.read(0, 2 * SLOT_BYTES)
     for place in range(2):
-        slot = content[place * SLOT_BYTES : (place + 1) * SLOT_BYTES]
+        slot = _slot(file, place)
         if len(slot) < _SLOT.size + _CHECKSUM.size or slot[:4] != _MAGIC:
             continue
         if _CHECKSUM.unpack_from(slot, _SLOT.size)[0] == crc32c(slot[: _SLOT.size]):

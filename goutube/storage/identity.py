@@ -1,8 +1,9 @@
 """Whose data directory this is: the format file, the boot counter, the registry of replicas.
 
-``format`` is written last when a directory is founded and never changes; ``boot`` counts the
-openings; ``registry`` says which replica of each shard the directory holds, so that a replica whose
-files are gone is known to be lost and never taken for a new, empty one.
+``format`` is written last when a directory is founded and never changes; ``format-copy`` is there
+should it be damaged. ``boot`` counts the openings. ``registry`` says which replica of each shard
+the directory holds, so that a replica whose files are gone is known to be lost and never taken for a
+new, empty one.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from goutube.crash_points import BOOT_POINTS, FORMAT_POINTS, REGISTRY_POINTS
-from goutube.errors import DataDirError
+from goutube.crash_points import BOOT_POINTS, COPY_POINTS, FORMAT_POINTS, REGISTRY_POINTS
+from goutube.errors import CorruptionError, DataDirError
 from goutube.ports import Disk, Entropy
 from goutube.storage.document import read_document, write_document
 
 FORMAT_PATH: Final = "format"
+FORMAT_COPY_PATH: Final = "format-copy"
 BOOT_PATH: Final = "boot"
 REGISTRY_PATH: Final = "registry"
 LOCK_PATH: Final = "lock"
@@ -75,16 +77,23 @@ def found(
         journal_bytes=journal_bytes,
         boot=0,
     )
-    replicas = b"".join(_REPLICA.pack(shard, REPLICA_LIVE, 1) for shard in range(shard_count))
-    write_document(disk, REGISTRY_PATH, _REGISTRY_MAGIC, replicas, REGISTRY_POINTS)
+    write_registry(disk, dict.fromkeys(range(shard_count), 1))
     return identity
 
 
 def finish_founding(disk: Disk, identity: Identity) -> None:
     """Write the format file: from here on the directory is founded."""
+    write_document(disk, FORMAT_PATH, _FORMAT_MAGIC, _encode(identity), FORMAT_POINTS)
+
+
+def write_format_copy(disk: Disk, identity: Identity) -> None:
+    """Write the copy of the format file, once that is durable."""
+    write_document(disk, FORMAT_COPY_PATH, _FORMAT_MAGIC, _encode(identity), COPY_POINTS)
+
+
+def _encode(identity: Identity) -> bytes:
     body = {key: value for key, value in asdict(identity).items() if key != "boot"}
-    text = json.dumps(body, sort_keys=True).encode()
-    write_document(disk, FORMAT_PATH, _FORMAT_MAGIC, text, FORMAT_POINTS)
+    return json.dumps(body, sort_keys=True).encode()
 
 
 def _left_by_founding(name: str) -> bool:
@@ -92,25 +101,55 @@ def _left_by_founding(name: str) -> bool:
     return name in (LOCK_PATH, REGISTRY_PATH, "journal", "lost+found") or name.endswith(".tmp")
 
 
+def is_founded(disk: Disk) -> bool:
+    """Whether the directory holds a format file, or the copy of one that is gone."""
+    return disk.exists(FORMAT_PATH) or disk.exists(FORMAT_COPY_PATH)
+
+
 def read_identity(disk: Disk) -> Identity:
-    """The identity of a founded directory, with the boot number it had last.
+    """The identity of a founded directory; without the number of its last opening.
 
     Raises:
-        CorruptionError: a document is damaged.
+        CorruptionError: neither the format file nor its copy is whole.
         DataDirError: it is of a format that this release does not know.
     """
-    fields = json.loads(read_document(disk, FORMAT_PATH, _FORMAT_MAGIC))
+    for path in (FORMAT_PATH, FORMAT_COPY_PATH):
+        try:
+            return read_format(disk, path)
+        except (CorruptionError, FileNotFoundError):
+            continue
+    raise CorruptionError(
+        f"neither {FORMAT_PATH} nor {FORMAT_COPY_PATH} is whole, so nobody knows whose directory "
+        f"this is. Put back {FORMAT_PATH} from a copy of the directory; nothing was changed",
+        path=FORMAT_PATH,
+    )
+
+
+def read_format(disk: Disk, path: str) -> Identity:
+    """What a format file, or its copy, says.
+
+    Raises:
+        CorruptionError, FileNotFoundError: it is damaged or missing.
+        DataDirError: it is of a format that this release does not know.
+    """
+    fields = json.loads(read_document(disk, path, _FORMAT_MAGIC))
     if fields["data_format"] != DATA_FORMAT:
         raise DataDirError(
             f"the data directory has format {fields['data_format']}, says its file "
-            f"{FORMAT_PATH}; this release reads {DATA_FORMAT}. Use the release that wrote it",
-            path=FORMAT_PATH,
+            f"{path}; this release reads {DATA_FORMAT}. Use the release that wrote it",
+            path=path,
             version=fields["data_format"],
         )
-    boot = 0
-    if disk.exists(BOOT_PATH):
-        boot = _BOOT.unpack(read_document(disk, BOOT_PATH, _BOOT_MAGIC))[0]
-    return Identity(**fields, boot=boot)
+    return Identity(**fields, boot=0)
+
+
+def read_boot(disk: Disk) -> int:
+    """The number of the last opening.
+
+    Raises:
+        CorruptionError, FileNotFoundError: the document is damaged or missing.
+    """
+    return int(_BOOT.unpack(read_document(disk, BOOT_PATH, _BOOT_MAGIC))[0])
 
 
 def count_boot(disk: Disk, identity: Identity) -> Identity:
@@ -120,8 +159,18 @@ def count_boot(disk: Disk, identity: Identity) -> Identity:
     return Identity(**{**asdict(identity), "boot": boot})
 
 
+def write_registry(disk: Disk, replicas: dict[int, int]) -> None:
+    """Write down which replica of each shard lies here."""
+    body = b"".join(_REPLICA.pack(shard, REPLICA_LIVE, replicas[shard]) for shard in replicas)
+    write_document(disk, REGISTRY_PATH, _REGISTRY_MAGIC, body, REGISTRY_POINTS)
+
+
 def read_registry(disk: Disk) -> dict[int, int]:
-    """Shard -> number of the live replica that this directory holds."""
+    """Shard -> number of the live replica that this directory holds.
+
+    Raises:
+        CorruptionError, FileNotFoundError: the document is damaged or missing.
+    """
     body = read_document(disk, REGISTRY_PATH, _REGISTRY_MAGIC)
     return {
         shard: number

@@ -18,10 +18,11 @@ from goutube._native import (
 from goutube.errors import CorruptionError, DataDirError
 from goutube.ports import Disk
 from goutube.storage.entries import SegmentName
-from goutube.storage.identity import Identity, read_identity
+from goutube.storage.identity import Identity, is_founded, read_identity
 from goutube.storage.index import read_index
 from goutube.storage.journal import Journal, open_journal
 from goutube.storage.segment import SEGMENT_HEADER_BYTES, SegmentHeader, shard_directory
+from goutube.storage.top_files import damaged_top_files
 from goutube.storage.versions import check_versions
 
 _NO_END: Final = (1 << 62) - 1
@@ -77,13 +78,15 @@ def inspect_directory(disk: Disk) -> DirectoryReport:
 
     Raises:
         DataDirError: this is no data directory, or one of an unknown format.
-        CorruptionError: the format file is damaged.
+        CorruptionError: neither the format file nor its copy is whole.
     """
-    if not disk.exists("format"):
+    if not is_founded(disk):
         raise DataDirError("there is no format file: this is no data directory")
     check_versions(disk)
     identity = read_identity(disk)
     report = DirectoryReport(identity, 0, 0)
+    for mended in damaged_top_files(disk):
+        report.findings.append(Finding(mended.path, 0, mended.reason, damage=False))
     durable, journalled = _inspect_journal(disk, identity, report)
     for number in range(identity.shard_count):
         directory = shard_directory(number)

@@ -39,6 +39,12 @@ _GROUP_START: Final = struct.Struct("<4xB3xQ")
 """Version and number of a group."""
 
 
+_ADVICE: Final = (
+    "Restore the directory from a copy, or look at what would be given up with 'goutube log "
+    "repair'; nothing was changed"
+)
+
+
 class DurableMark(Struct, frozen=True):
     """What is certainly durable of one replica: entries up to (index, term) of its generation."""
 
@@ -115,7 +121,8 @@ class Journal:
         head: where the next group goes if it fits before the ring's end.
         sequence: the next group's number.
         superblock: the newest one that is durable.
-        oldest_replay: no group before this one is replayed, should the newest superblock be bad.
+        oldest_replay: no group before this one is replayed, whichever superblock is bad.
+        bad_slots: how many of the two superblocks were neither whole nor blank when it was opened.
     """
 
     def __init__(self, file: File, superblock: Superblock, shard_count: int) -> None:
@@ -127,6 +134,7 @@ class Journal:
         self.head = superblock.position
         self.sequence = superblock.sequence
         self.oldest_replay = 0
+        self.bad_slots = 0
 
     @property
     def seed(self) -> int:
@@ -168,17 +176,22 @@ class Journal:
         )
 
     def write_superblock(self, disk: Disk, superblock: Superblock) -> None:
-        """Make a superblock durable in the slot of the older one."""
-        slot = superblock.encode().ljust(self.slot_bytes, b"\0")
-        self.file.write(superblock.number % 2 * self.slot_bytes, slot)
-        disk.reached(CrashPoint.SUPERBLOCK_WRITTEN)
-        self.file.sync()
-        disk.reached(CrashPoint.SUPERBLOCK_SYNCED)
+        """Make a superblock durable in both slots, that of the older one first.
+
+        In both, so that either may be damaged: the other must not lead to groups whose room was
+        used again.
+        """
+        for number in (superblock.number, superblock.number + 1):
+            slot = replace(superblock, number=number).encode().ljust(self.slot_bytes, b"\0")
+            self.file.write(number % 2 * self.slot_bytes, slot)
+            disk.reached(CrashPoint.SUPERBLOCK_WRITTEN)
+            self.file.sync()
+            disk.reached(CrashPoint.SUPERBLOCK_SYNCED)
 
     def wrote_superblock(self, superblock: Superblock) -> None:
-        """Take in that a superblock is durable: groups before it make room."""
-        self.oldest_replay = self.superblock.sequence
-        self.superblock = superblock
+        """Take in that a superblock is durable in both slots: groups before it make room."""
+        self.oldest_replay = superblock.sequence
+        self.superblock = replace(superblock, number=superblock.number + 1)
 
     def replay(self) -> Iterator[tuple[memoryview, JournalGroup]]:
         """The ring's bytes with each whole group in them, from the superblock's on, in order.
@@ -251,18 +264,32 @@ def open_journal(disk: Disk, shard_count: int, *, write: bool = True) -> Journal
     """Open the journal at its newest good superblock.
 
     Raises:
-        CorruptionError: neither superblock is good.
+        CorruptionError: it is missing or cut off, or neither superblock is good.
     """
+    if not disk.exists(JOURNAL_PATH):
+        raise CorruptionError(f"the journal is missing. {_ADVICE}", path=JOURNAL_PATH, position=0)
     file = disk.open(JOURNAL_PATH, write=write)
     file.drop_cached()
     slot_bytes = _blocks(_SUPERBLOCK_BYTES + shard_count * _MARK.size)
-    slots = [Superblock.decode(file.read(n * slot_bytes, slot_bytes)) for n in range(2)]
+    contents = [file.read(n * slot_bytes, slot_bytes) for n in range(2)]
+    slots = [Superblock.decode(content) for content in contents]
     good = [slot for slot in slots if slot is not None]
     if not good:
         file.close()
         raise CorruptionError(
-            "both superblocks of the journal are damaged. Restore the directory from a copy",
+            f"both superblocks of the journal are damaged. {_ADVICE}",
             path=JOURNAL_PATH,
             position=0,
         )
-    return Journal(file, max(good, key=lambda slot: slot.number), shard_count)
+    journal = Journal(file, max(good, key=lambda slot: slot.number), shard_count)
+    if file.size() < journal.end:
+        size = file.size()
+        file.close()
+        raise CorruptionError(
+            f"the journal has {size} bytes instead of {journal.end}. {_ADVICE}",
+            path=JOURNAL_PATH,
+            position=size,
+        )
+    pairs = zip(slots, contents, strict=True)
+    journal.bad_slots = sum(slot is None and any(content) for slot, content in pairs)
+    return journal

@@ -19,24 +19,25 @@ from goutube.errors import CorruptionError, DataDirError
 from goutube.model import ShardId
 from goutube.ports import Disk, Entropy, File
 from goutube.storage.config import StorageConfig
+from goutube.storage.damage import Mended
 from goutube.storage.entries import SegmentName
-from goutube.storage.hard_state import HardState, read_hard_state, write_hard_state
+from goutube.storage.hard_state import HardState, write_hard_state
 from goutube.storage.identity import (
-    FORMAT_PATH,
     LOCK_PATH,
     Identity,
     count_boot,
     finish_founding,
     found,
-    read_identity,
-    read_registry,
+    is_founded,
 )
-from goutube.storage.journal import DurableMark, create_journal, open_journal
+from goutube.storage.journal import DurableMark, create_journal
+from goutube.storage.mending import recover_hard_state
 from goutube.storage.room import release_reserve
-from goutube.storage.segment import remove_segment_file, shard_directory
+from goutube.storage.segment import is_segment_header, remove_segment_file, shard_directory
 from goutube.storage.shard_log import RecordKind, ShardLog
 from goutube.storage.shard_recovery import RecoveredShard, recover_shard
 from goutube.storage.store import Store
+from goutube.storage.top_files import TopFiles, mend_top_files, read_top_files
 from goutube.storage.versions import check_versions
 
 
@@ -49,11 +50,16 @@ class DirectoryOptions(Struct, frozen=True):
 
 
 class OpenedStore(Struct, frozen=True):
-    """A store ready to take entries, and what its shards held."""
+    """A store ready to take entries, and what its shards held.
+
+    Attributes:
+        mended: the files that were damaged or missing, and what they held is known all the same.
+    """
 
     store: Store
     shards: list[RecoveredShard]
     founded: bool
+    mended: list[Mended]
 
 
 class _Replay(Struct):
@@ -62,6 +68,7 @@ class _Replay(Struct):
     marks: dict[int, DurableMark]
     hard_states: dict[int, HardState] = {}
     files: dict[str, File] = {}
+    mended: list[Mended] = []
 
 
 def open_store(
@@ -75,9 +82,7 @@ def open_store(
     """
     disk.lock(LOCK_PATH)
     disk.reached(CrashPoint.LOCK_HELD)
-    founded = not disk.exists(FORMAT_PATH)
-    if not founded:
-        check_versions(disk)
+    founded = not is_founded(disk)
     if founded:
         identity = found(
             disk,
@@ -90,13 +95,15 @@ def open_store(
         create_journal(disk, entropy, config.journal_bytes, options.shard_count)
         finish_founding(disk, identity)
     else:
-        identity = read_identity(disk)
-        _check_options(identity, options)
-    journal = open_journal(disk, identity.shard_count)
+        check_versions(disk)
+    top = read_top_files(disk)
+    _check_options(top.identity, options)
+    journal = top.journal
     groups = list(journal.replay())  # to the last one, before a byte is changed
     if disk.room().bytes < config.journal_bytes:
         release_reserve(disk)  # to bring back what the journal holds, that room is needed
-    identity = count_boot(disk, identity)
+    mend_top_files(disk, top)
+    top.identity = count_boot(disk, top.identity)
     replay = _Replay({mark.shard: mark for mark in journal.superblock.marks})
     for ring, group in groups:
         _replay_group(disk, replay, ring, group)
@@ -105,11 +112,12 @@ def open_store(
         file.sync()
         file.close()
     disk.reached(CrashPoint.REPLAY_SYNCED)
-    shards = _recover_shards(disk, entropy, config, identity, replay)
+    shards = _recover_shards(disk, entropy, config, top, replay)
     disk.reached(CrashPoint.SHARDS_RECOVERED)
-    store = Store(config, identity, journal, [shard.log for shard in shards])
+    store = Store(config, top.identity, journal, [shard.log for shard in shards])
     _begin_anew(disk, store)
-    return OpenedStore(store, shards, founded)
+    mended = top.mended + replay.mended + [one for shard in shards for one in shard.mended]
+    return OpenedStore(store, shards, founded, mended)
 
 
 def _check_options(identity: Identity, options: DirectoryOptions) -> None:
@@ -146,7 +154,7 @@ def _replay_record(disk: Disk, replay: _Replay, record: JournalRecord, body: mem
     path = f"{shard_directory(record.shard)}/{name.file_name}"
     match record.kind:
         case RecordKind.SEGMENT_CREATED:
-            _ensure_segment(disk, record.shard, path, body)
+            _ensure_segment(disk, replay, record.shard, path, body)
         case RecordKind.ENTRIES:
             if path not in replay.files:
                 if not disk.exists(path):
@@ -176,12 +184,18 @@ def _replay_record(disk: Disk, replay: _Replay, record: JournalRecord, body: mem
             )
 
 
-def _ensure_segment(disk: Disk, shard: int, path: str, header: memoryview) -> None:
+def _ensure_segment(disk: Disk, replay: _Replay, shard: int, path: str, header: memoryview) -> None:
     """Make the file of a segment whose creation is durable in the journal, if it is not there."""
     if disk.exists(path):
         file = disk.open(path)
         file.drop_cached()
-        same = file.read(0, len(header)) == bytes(header)
+        found = file.read(0, len(header))
+        same = found == bytes(header)
+        if not same and any(found) and not is_segment_header(found):
+            # Damaged: what stands behind it may be durable here alone.
+            replay.mended.append(Mended(path, f"the header of {path} is damaged"))
+            file.write(0, header)
+            same = True
         if same:
             file.sync()
         file.close()
@@ -205,36 +219,21 @@ def _ensure_segment(disk: Disk, shard: int, path: str, header: memoryview) -> No
 
 
 def _recover_shards(
-    disk: Disk, entropy: Entropy, config: StorageConfig, identity: Identity, replay: _Replay
+    disk: Disk, entropy: Entropy, config: StorageConfig, top: TopFiles, replay: _Replay
 ) -> list[RecoveredShard]:
-    registry = read_registry(disk)
-    owner = bytes.fromhex(identity.incarnation)
+    owner = bytes.fromhex(top.identity.incarnation)
     present = set(disk.list("shards"))
     shards = []
-    for number in range(identity.shard_count):
+    for number in range(top.identity.shard_count):
         shard = ShardId(number)
-        log = ShardLog(shard, registry[shard], owner, config.segment_bytes, entropy)
+        log = ShardLog(shard, top.replicas[shard], owner, config.segment_bytes, entropy)
         mark = replay.marks.get(shard)
         if shard_directory(shard).partition("/")[2] not in present and mark is None:
             shards.append(RecoveredShard(log))
             continue
-        state = read_hard_state(disk, shard_directory(shard)) if present else None
-        if shard in replay.hard_states:
-            # The file may show a newer state that was never synced: it counts as not stored.
-            log.hard_state = replay.hard_states[shard]
-        elif state is not None:
-            log.hard_state = log.stored_hard_state = state
         shards.append(recover_shard(disk, log, mark))
-        _check_hard_state(log)
+        recover_hard_state(disk, shards[-1], owner, replay.hard_states.get(shard))
     return shards
-
-
-def _check_hard_state(log: ShardLog) -> None:
-    if log.hard_state.term < log.last_term:
-        log.fault = (
-            f"the hard state of shard {log.shard} is lost: it says term {log.hard_state.term}, the "
-            f"log has reached {log.last_term}"
-        )
 
 
 def _begin_anew(disk: Disk, store: Store) -> None:
@@ -246,11 +245,9 @@ def _begin_anew(disk: Disk, store: Store) -> None:
             write_hard_state(disk, shard_directory(log.shard), log.hard_state)
             log.stored_hard_state = log.hard_state
     journal = store.journal
-    for _ in range(2):
-        # Both: a bad one must not lead back to groups of segments that have been compacted since.
-        superblock = journal.next_superblock(store.marks())
-        journal.write_superblock(disk, superblock)
-        journal.wrote_superblock(superblock)
+    superblock = journal.next_superblock(store.marks())
+    journal.write_superblock(disk, superblock)
+    journal.wrote_superblock(superblock)
     disk.reached(CrashPoint.JOURNAL_EMPTIED)
     for log in store.logs:
         for segment in log.hidden:

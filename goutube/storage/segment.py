@@ -111,6 +111,17 @@ class SegmentHeader(Struct, frozen=True):
         return cls(shard, replica, SegmentName(first, generation, revision), salt, *rest)
 
 
+def is_segment_header(content: Buffer) -> bool:
+    """Whether the bytes are a whole header of any segment, of whatever version."""
+    try:
+        SegmentHeader.decode(content, "")
+    except CorruptionError:
+        return False
+    except DataDirError:
+        pass
+    return True
+
+
 class QueuedWrite(Struct):
     """Encoded entries that wait to be written to a segment."""
 

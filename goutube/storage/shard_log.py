@@ -110,7 +110,7 @@ class ShardLog:
         self._terms: list[tuple[int, int]] = []
         self._spans: deque[_Span] = deque()
         self._mark = 0
-        self._owner = owner
+        self.owner = owner
         self._segment_bytes = segment_bytes
         self._entropy = entropy
 
@@ -316,7 +316,7 @@ class ShardLog:
             salt=int.from_bytes(self._entropy.token_bytes(4), "little"),
             previous_index=self.last_index,
             previous_term=self.last_term,
-            owner=self._owner,
+            owner=self.owner,
         )
         segment = Segment(
             header, ActiveIndex(), SEGMENT_HEADER_BYTES, self.last_index, durable=False

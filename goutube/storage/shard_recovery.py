@@ -14,8 +14,9 @@ from goutube.errors import CorruptionError, DataDirError
 from goutube.limits import KIB
 from goutube.ports import Disk
 from goutube.storage.checkpoint import Checkpoint, checkpoint_path, read_checkpoints
-from goutube.storage.damage import Damage, read_damages
+from goutube.storage.damage import Damage, Mended, damage_path, read_damages
 from goutube.storage.entries import SegmentName
+from goutube.storage.headers import derive_header
 from goutube.storage.heads import Heads, recover_heads
 from goutube.storage.index import ActiveIndex, SealedIndex, read_index
 from goutube.storage.journal import DurableMark
@@ -45,12 +46,18 @@ class RecoveredShard(Struct):
     Attributes:
         gaps: the damage that took entries away, in the order of their indexes.
         torn_bytes: how much was cut above the durable mark: never acknowledged.
+        mended: the files that were damaged or missing, and what they held is known all the same.
+        forgot_damage: the list of what is gone is damaged, so that sealed segments are read, too.
+        renew_checkpoint: the catalogue should be written anew, for one checkpoint is damaged.
     """
 
     log: ShardLog
     checkpoint: Checkpoint | None = None
     gaps: list[Damage] = []
     torn_bytes: int = 0
+    mended: list[Mended] = []
+    forgot_damage: bool = False
+    renew_checkpoint: bool = False
     _known: dict[tuple[str, int], Damage] = {}
     _scanned: set[str] = set()
     _scans: list[tuple[memoryview | Heads, list[EntryHeader]]] = []
@@ -82,9 +89,12 @@ class RecoveredShard(Struct):
         if self.checkpoint is not None:
             self.checkpoint = replace(self.checkpoint, state=b"")
 
-    def remember(self, damages: list[Damage]) -> None:
-        """Take in what an earlier life knew."""
-        self._known = {(damage.path, damage.first_index): damage for damage in damages}
+    def remember(self, damages: list[Damage] | None, path: str) -> None:
+        """Take in what an earlier life knew and wrote down at ``path``; None: it is damaged."""
+        if damages is None:
+            self.forgot_damage = True
+            self.mended.append(Mended(path, f"{path} does not match its checksum"))
+        self._known = {(damage.path, damage.first_index): damage for damage in damages or ()}
 
     def settle_known(self) -> None:
         """What was not looked at this time, for it lies in sealed segments, is as it was."""
@@ -138,7 +148,7 @@ def recover_shard(disk: Disk, log: ShardLog, mark: DurableMark | None) -> Recove
     """
     directory = shard_directory(log.shard)
     recovered = RecoveredShard(log)
-    recovered.remember(read_damages(disk, directory) or [])
+    recovered.remember(read_damages(disk, directory), damage_path(directory))
     _take_checkpoint(disk, recovered)
     log.generation = mark.generation if mark else 0
     durable = mark.index if mark else 0
@@ -146,8 +156,10 @@ def recover_shard(disk: Disk, log: ShardLog, mark: DurableMark | None) -> Recove
     for place, name in enumerate(names):
         last = place + 1 == len(names)
         limit = durable if last else min(durable, names[place + 1].first_index - 1)
-        header = _read_header(disk, log, name)
-        if place == 0:
+        header = _read_header(disk, recovered, name)
+        if header is None:
+            continue
+        if not log.segments:
             _begin(recovered, header)
         _check_link(recovered, header)
         _recover_segment(disk, recovered, header, limit, last=last)
@@ -175,7 +187,9 @@ def _go_on_behind(recovered: RecoveredShard, mark: DurableMark) -> None:
 def _take_checkpoint(disk: Disk, recovered: RecoveredShard) -> None:
     """Start from the newest checkpoint that is whole."""
     log = recovered.log
-    found = read_checkpoints(disk, shard_directory(log.shard))
+    known = len(recovered.mended)
+    found = read_checkpoints(disk, shard_directory(log.shard), recovered.mended)
+    recovered.renew_checkpoint = len(recovered.mended) > known
     for slot in sorted(found, key=lambda slot: found[slot].index):
         recovered.checkpoint = found[slot]
         log.note_checkpoint(found[slot].index, slot)
@@ -227,11 +241,22 @@ def _hidden_segment(log: ShardLog, name: SegmentName) -> Segment:
     return Segment(header, ActiveIndex(), SEGMENT_HEADER_BYTES, 0, sealed=True)
 
 
-def _read_header(disk: Disk, log: ShardLog, name: SegmentName) -> SegmentHeader:
+def _read_header(disk: Disk, recovered: RecoveredShard, name: SegmentName) -> SegmentHeader | None:
+    """A segment's header; one that is damaged is made anew, or else None: nothing of it reads."""
+    log = recovered.log
     path = f"{shard_directory(log.shard)}/{name.file_name}"
-    file = disk.open(path, write=False)
+    file = disk.open(path)
     try:
         header = SegmentHeader.decode(file.read(0, SEGMENT_HEADER_BYTES), path)
+    except CorruptionError as error:
+        derived = derive_header(log, name, file.map())
+        if derived is None:
+            log.note_damage(Damage(path, 0, file.size()))
+            return None
+        header = derived
+        recovered.mended.append(Mended(path, error.message))
+        file.write(0, header.encode())
+        file.sync()
     finally:
         file.close()
     if (header.shard, header.replica, header.name) != (log.shard, log.replica, name):
@@ -266,8 +291,11 @@ def _recover_segment(
     log.segments.append(segment)
     if not disk.exists(segment.index_path):
         file.drop_cached()
+        if not last:
+            reason = f"{segment.index_path} is missing"
+            recovered.mended.append(Mended(segment.index_path, reason))
     content = file.map()
-    sealed = _sealed_index(disk, segment, limit)
+    sealed = _sealed_index(disk, recovered, segment, limit)
     if sealed is not None:
         _take_sealed(recovered, segment, sealed, content)
         return
@@ -305,7 +333,7 @@ def _take_sealed(
     segment.full = segment.sealing = segment.sealed = True
     assert segment.file is not None
     segment.file.rest()
-    if log.last_index > log.checkpoint_index:
+    if log.last_index > log.checkpoint_index or recovered.forgot_damage:
         runs = [(header.name.first_index, log.last_index)]
         if header.compacted:
             runs = list(kept_entries(header, content, segment.path, log.last_index).runs())
@@ -338,7 +366,9 @@ def _note_left_out(recovered: RecoveredShard) -> None:
         recovered.note_gap(path, 0, 0, first, log.last_index)
 
 
-def _sealed_index(disk: Disk, segment: Segment, limit: int) -> SealedIndex | None:
+def _sealed_index(
+    disk: Disk, recovered: RecoveredShard, segment: Segment, limit: int
+) -> SealedIndex | None:
     """The segment's index if it was sealed; a bad one is made anew from the segment.
 
     One that tells of entries behind ``limit`` goes: others will stand in their places. Of a
@@ -348,7 +378,8 @@ def _sealed_index(disk: Disk, segment: Segment, limit: int) -> SealedIndex | Non
         return None
     try:
         index = read_index(disk, segment.index_path)
-    except CorruptionError:
+    except CorruptionError as error:
+        recovered.mended.append(Mended(segment.index_path, error.message))
         return None
     if index.about.last_index <= limit or segment.header.compacted:
         return index

@@ -20,7 +20,13 @@ from goutube.storage.damage import damage_path
 from goutube.storage.document import DOCUMENT_VERSION
 from goutube.storage.hard_state import HARD_STATE_VERSION, SLOT_BYTES, STATE_BYTES, hard_state_path
 from goutube.storage.heads import BLOCK_HEADER_BYTES, HEADS_VERSION
-from goutube.storage.identity import BOOT_PATH, FORMAT_PATH, REGISTRY_PATH, read_identity
+from goutube.storage.identity import (
+    BOOT_PATH,
+    FORMAT_COPY_PATH,
+    FORMAT_PATH,
+    REGISTRY_PATH,
+    read_identity,
+)
 from goutube.storage.index import HEADER_BYTES, INDEX_VERSION
 from goutube.storage.segment import (
     COMPACTED_VERSION,
@@ -55,7 +61,7 @@ def check_versions(disk: Disk) -> None:
     Raises:
         DataDirError: it does not; naming the file, its version, and those that are read.
     """
-    for path in (FORMAT_PATH, BOOT_PATH, REGISTRY_PATH):
+    for path in (FORMAT_PATH, FORMAT_COPY_PATH, BOOT_PATH, REGISTRY_PATH):
         _check(disk, _document(path))
     try:
         identity = read_identity(disk)

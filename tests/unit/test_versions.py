@@ -14,12 +14,22 @@ from goutube.storage import inspect_directory
 from goutube.storage.damage import Damage, write_damages
 from goutube.storage.hard_state import SLOT_BYTES
 from goutube.storage.journal import JOURNAL_PATH, open_journal
+from goutube.storage.top_files import mend_top_files, read_top_files
 from tests.support.golden import load, world_on
 
-DOCUMENTS = ("format", "boot", "registry", "/checkpoint-0", "/checkpoint-1", "/damage")
+DOCUMENTS = (
+    "format",
+    "format-copy",
+    "boot",
+    "registry",
+    "/checkpoint-0",
+    "/checkpoint-1",
+    "/damage",
+)
 LATER = 9
 KINDS = {
     "format": "1",
+    "format-copy": "1",
     "boot": "1",
     "registry": "1",
     "journal": "1",
@@ -38,6 +48,7 @@ KINDS = {
 def disk() -> MemoryDisk:
     """A directory with a file of every kind."""
     disk, _ = load("format-1-heads-killed")
+    mend_top_files(disk, read_top_files(disk))
     write_damages(disk, "shards/0001", [Damage("shards/0001/x.seg", 1, 2, 3, 4, accepted=True)])
     return disk
 
