@@ -1,4 +1,4 @@
-"""``goutube log``: look into a data directory while no agent runs on it; nothing is written."""
+"""``goutube log``: look into a data directory while no agent runs on it, and repair it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from msgspec import to_builtins
 
+from goutube.cli.log_repair import repair
 from goutube.cli.options import examples, json_option
 from goutube.cli.output import EXIT_FAILURE, print_fields, print_json, print_table, tell
 from goutube.errors import DataDirError
@@ -16,9 +17,16 @@ from goutube.storage import DirectoryReport, inspect_directory
 _directory = click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
 
 
-@click.group(epilog=examples("goutube log inspect data", "goutube log verify data"))
+@click.group(
+    epilog=examples(
+        "goutube log inspect data", "goutube log verify data", "goutube log repair data"
+    )
+)
 def log() -> None:
-    """Look into a data directory, offline and read-only."""
+    """Look into a data directory, offline; only repair changes it, and only if told to."""
+
+
+log.add_command(repair)
 
 
 @log.command(epilog=examples("goutube log inspect data", "goutube log inspect data --json"))

@@ -31,6 +31,7 @@ from goutube.node.commands import (
     TrimStream,
 )
 from goutube.node.machine import Node, NodeOptions, Ready, open_node
+from goutube.node.repair import GivenUp, LostBytes, RepairPlan, accept_loss, plan_repair
 from goutube.node.retention import KEEP_ALL, RetentionLimits
 from goutube.node.scrub import Scrubber, ScrubPass
 from goutube.node.space import Space
@@ -48,11 +49,13 @@ __all__ = [
     "DescribeStream",
     "Earliest",
     "FromTimestamp",
+    "GivenUp",
     "LastBytes",
     "LastRecords",
     "Latest",
     "ListPage",
     "ListStreams",
+    "LostBytes",
     "Node",
     "NodeOptions",
     "NodeReport",
@@ -60,6 +63,7 @@ __all__ = [
     "Read",
     "ReadAnswer",
     "Ready",
+    "RepairPlan",
     "Reply",
     "Result",
     "RetentionLimits",
@@ -70,5 +74,7 @@ __all__ = [
     "Space",
     "Start",
     "TrimStream",
+    "accept_loss",
     "open_node",
+    "plan_repair",
 ]

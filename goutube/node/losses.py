@@ -82,7 +82,7 @@ class Losses:
         return (
             f"entries {gap.first_index} to {gap.last_index} are damaged ({gap.where}), and not all "
             "can be told from those behind them. Restore the directory from a copy, or stop the "
-            "node and run 'goutube log repair --accept-loss' on it"
+            "node and give them up with 'goutube log repair --accept-loss'"
         )
 
     def doubts(self, stream_id: int) -> bool:
@@ -93,11 +93,21 @@ class Losses:
         gap = self._gaps[self._passed]
         self._passed += 1
         self._catalogue.applied_index = max(self._catalogue.applied_index, gap.last_index)
-        if gap.last_index <= self._applied or gap.accepted:
+        if gap.last_index <= self._applied:
+            return
+        if gap.accepted:
+            self._accept(gap)
             return
         self._missing += gap.last_index - max(gap.first_index - 1, self._applied)
         self._doubtful = gap
         self._confirmed.clear()
+
+    def _accept(self, gap: Damage) -> None:
+        """Go on behind what was given up: no offset of it is given again."""
+        for lost in gap.lost:
+            stream = self._catalogue.by_id.get(lost.stream_id)
+            if stream is not None:
+                stream.end = max(stream.end, lost.after)
 
     def _note_lost(self, stream_id: int, offset: int) -> None:
         """A stream goes on, or has ended, at an offset: what is not here before it is lost."""
@@ -120,7 +130,7 @@ class Losses:
         if change.offset > stream.end:
             stream.end, stream.record_count = change.offset, change.ordinal
             # Only what follows tells that it was a batch that did not end its stream.
-            if change.kind in (EntryKind.BATCH, EntryKind.DELETE):
+            if change.kind in (EntryKind.BATCH, EntryKind.DELETE) and self._missing > 0:
                 self._missing -= 1
         if change.kind in (EntryKind.BATCH, EntryKind.DELETE):
             self._confirmed.add(stream.stream_id)

@@ -71,8 +71,11 @@ class Shard:
         for damage in self._losses.finish():
             self.log.note_damage(damage)
         self.log.fault = self.log.fault or self._losses.doubt
-        self.renew_checkpoint = recovered.renew_checkpoint and not self.log.fault
-        """Whether the catalogue should be written anew: a checkpoint of it is damaged."""
+        accepted = [gap.last_index for gap in recovered.gaps if gap.accepted]
+        uncovered = max(accepted, default=0) > self.log.checkpoint_index
+        self.renew_checkpoint = (recovered.renew_checkpoint or uncovered) and not self.log.fault
+        """Whether the catalogue should be written anew: a checkpoint of it is damaged, or none
+        covers what was given up."""
         self.tail = Tail(self.catalogue)
         self._vote = vote
         self.checkpointing = False
@@ -113,6 +116,10 @@ class Shard:
                 stream=stream.name,
                 offset=stream.end,
             )
+
+    def in_doubt(self, stream: Stream) -> bool:
+        """Whether a stream may have gone on behind its end, for all that is known."""
+        return not stream.sealed and self._losses.doubts(stream.stream_id)
 
     def propose(self, token: int, command: Proposable, now_ms: int) -> Reply | None:
         """Judge a command and append its entry, if it needs one.

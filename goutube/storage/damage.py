@@ -39,7 +39,8 @@ class Damage(Struct, frozen=True):
         first_index, last_index: the entries that are gone with their headers, so that the log does
             not know where they stood; 0, 0 where it still knows.
         lost: what it takes of the streams, as far as that is known.
-        accepted: ``goutube log repair --accept-loss`` gave it up.
+        accepted: ``goutube log repair --accept-loss`` gave it up; the streams in ``lost`` go on at
+            ``after``.
     """
 
     path: str

@@ -2,8 +2,8 @@
 
 ``format`` is written last when a directory is founded and never changes; ``format-copy`` is there
 should it be damaged. ``boot`` counts the openings. ``registry`` says which replica of each shard
-the directory holds, so that a replica whose files are gone is known to be lost and never taken for a
-new, empty one.
+the directory holds, so that a replica whose files are gone is known to be lost and never taken for
+a new, empty one.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from goutube._native import (
     VERDICT_END,
@@ -17,6 +18,7 @@ from goutube._native import (
 )
 from goutube.errors import CorruptionError, DataDirError
 from goutube.ports import Disk
+from goutube.storage.damage import Damage, read_damages
 from goutube.storage.entries import SegmentName
 from goutube.storage.identity import Identity, is_founded, read_identity
 from goutube.storage.index import read_index
@@ -29,12 +31,16 @@ _NO_END: Final = (1 << 62) - 1
 
 
 class Finding(Struct, frozen=True):
-    """Something wrong: ``damage`` was durable once; otherwise it was never acknowledged."""
+    """Something wrong: ``damage`` was durable once; otherwise it was never acknowledged.
+
+    ``index`` is of the entry that should stand there; 0: it is about something else.
+    """
 
     path: str
     position: int
     what: str
     damage: bool
+    index: int = 0
 
 
 class SegmentReport(Struct):
@@ -94,6 +100,7 @@ def inspect_directory(disk: Disk) -> DirectoryReport:
         if not names and number not in durable:
             continue
         shard = ShardReport(number, durable.get(number, 0))
+        accepted = [one for one in read_damages(disk, directory) or () if one.accepted]
         firsts = sorted({name.first_index for name in names})
         newest = {(name.first_index, name.generation): name for name in sorted(names, key=_age)}
         for name in newest.values():
@@ -101,11 +108,15 @@ def inspect_directory(disk: Disk) -> DirectoryReport:
             place = bisect_right(firsts, name.first_index)
             cut = firsts[place] - 1 if place < len(firsts) else shard.durable_index
             limit = min(cut, shard.durable_index)
-            _inspect_segment(disk, report, shard, name, journalled, limit)
+            _inspect_segment(disk, report, shard, name, journalled, limit, accepted)
         last = max((segment.last_index for segment in shard.segments), default=0)
         if max(last, journalled.get(number, 0)) < shard.durable_index:
             what = f"entries {last + 1} to {shard.durable_index} are gone"
-            report.findings.append(Finding(directory, 0, what, damage=True))
+            given_up = any(one.first_index == last + 1 for one in accepted)
+            report.findings.append(Finding(directory, 0, what, damage=not given_up))
+        for one in accepted:
+            what = f"entries {one.first_index} to {one.last_index} were given up by a repair"
+            report.findings.append(Finding(one.path, one.position, what, damage=False))
         report.shards.append(shard)
     return report
 
@@ -146,6 +157,7 @@ def _inspect_segment(
     name: SegmentName,
     journalled: dict[int, int],
     durable_index: int,
+    accepted: Sequence[Damage],
 ) -> None:
     path = f"{shard_directory(shard.shard)}/{name.file_name}"
     index_path = f"{shard_directory(shard.shard)}/{name.index_name}"
@@ -169,7 +181,11 @@ def _inspect_segment(
             report.findings.append(Finding(path, header.kept_position, error.message, damage=True))
         else:
             last_index, runs = kept.last_index, list(kept.runs())
+    known = len(report.findings)
     entries = _verify_entries(report, path, content, header, runs, durable_index, journal_index)
+    for place, finding in enumerate(report.findings[known:], known):
+        if any(finding.index in range(one.first_index, one.last_index + 1) for one in accepted):
+            report.findings[place] = replace(finding, damage=False)
     if not header.compacted:
         last_index = entries[-1].index if entries else name.first_index - 1
     sealed = disk.exists(index_path)
@@ -223,7 +239,7 @@ def _verify_entries(
             what = "the entry is damaged" if damage else "a torn entry, never acknowledged"
             if not damage and scan.verdict == VERDICT_TORN and next_index <= durable_index:
                 what = "an entry that the journal still holds"
-            finding = Finding(path, position, f"{what} (index {next_index})", damage=damage)
+            finding = Finding(path, position, f"{what} (index {next_index})", damage, next_index)
             report.findings.append(finding)
             position = find_entry(content, position + 8, header.salt, next_index + 1)
             if position < 0:

@@ -8,7 +8,7 @@ mark as of there. docs/FORMATS.md draws the bytes; ``goutube._native`` writes an
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -236,10 +236,17 @@ class Journal:
         return group if verdict == VERDICT_OK else None
 
 
-def create_journal(disk: Disk, entropy: Entropy, ring_bytes: int, shard_count: int) -> None:
+def create_journal(
+    disk: Disk,
+    entropy: Entropy,
+    ring_bytes: int,
+    shard_count: int,
+    path: str = JOURNAL_PATH,
+    marks: Sequence[DurableMark] = (),
+) -> None:
     """Make the journal's file: every byte written once, so that a group's sync moves data alone."""
-    disk.remove(JOURNAL_PATH)
-    file = disk.open(JOURNAL_PATH, create=True)
+    disk.remove(path)
+    file = disk.open(path, create=True)
     disk.reached(CrashPoint.JOURNAL_CREATED)
     try:
         slot_bytes = _blocks(_SUPERBLOCK_BYTES + shard_count * _MARK.size)
@@ -249,7 +256,7 @@ def create_journal(disk: Disk, entropy: Entropy, ring_bytes: int, shard_count: i
         zeros = bytes(MIB)
         for position in range(0, total, MIB):
             file.write(position, zeros[: min(MIB, total - position)])
-        superblock = Superblock(0, seed, 2 * slot_bytes, 1, ring_bytes, ())
+        superblock = Superblock(0, seed, 2 * slot_bytes, 1, ring_bytes, tuple(marks))
         file.write(0, superblock.encode())
         disk.reached(CrashPoint.JOURNAL_WRITTEN)
         file.sync()

@@ -58,7 +58,7 @@ class RecoveredShard(Struct):
     mended: list[Mended] = []
     forgot_damage: bool = False
     renew_checkpoint: bool = False
-    _known: dict[tuple[str, int], Damage] = {}
+    _known: dict[int, Damage] = {}
     _scanned: set[str] = set()
     _scans: list[tuple[memoryview | Heads, list[EntryHeader]]] = []
 
@@ -94,7 +94,7 @@ class RecoveredShard(Struct):
         if damages is None:
             self.forgot_damage = True
             self.mended.append(Mended(path, f"{path} does not match its checksum"))
-        self._known = {(damage.path, damage.first_index): damage for damage in damages or ()}
+        self._known = {damage.first_index: damage for damage in damages or ()}
 
     def settle_known(self) -> None:
         """What was not looked at this time, for it lies in sealed segments, is as it was."""
@@ -103,11 +103,10 @@ class RecoveredShard(Struct):
 
     def note_gap(self, path: str, position: int, byte_count: int, first: int, last: int) -> None:
         """Note that the entries from ``first`` to ``last`` are gone with a range of bytes."""
-        known = self._known.pop((path, first), None)
-        gap = Damage(path, position, byte_count, first, last)
-        if known is not None and known.last_index == last:
-            gap = replace(gap, lost=known.lost, accepted=known.accepted)
-        self.gaps.append(gap)
+        known = self._known.pop(first, None)
+        if known is None or known.last_index != last:
+            known = Damage(path, position, byte_count, first, last)
+        self.gaps.append(known)
 
     def end_before_scans(self, stream_id: int) -> int:
         """Where the batches of a stream end in the segments that were not read; 0: none there."""

@@ -74,12 +74,18 @@ def read_top_files(disk: Disk) -> TopFiles:
         boot = read_boot(disk)
     elif BOOT_PATH not in damaged and boot:
         mended.append(_missing(BOOT_PATH))
-    if REGISTRY_PATH in damaged:
-        replicas = dict.fromkeys(range(identity.shard_count), 1)  # what it is founded with
-        replicas |= {mark.shard: mark.replica for mark in journal.superblock.marks}
-    else:
-        replicas = read_registry(disk)
+    replicas = read_replicas(disk, identity, journal)
     return TopFiles(replace(identity, boot=boot), journal, replicas, mended)
+
+
+def read_replicas(disk: Disk, identity: Identity, journal: Journal | None = None) -> dict[int, int]:
+    """Shard -> number of its replica; from the journal's marks where the registry is damaged."""
+    try:
+        return read_registry(disk)
+    except (CorruptionError, FileNotFoundError):
+        first = dict.fromkeys(range(identity.shard_count), 1)  # what it is founded with
+        marks = journal.superblock.marks if journal is not None else ()
+        return first | {mark.shard: mark.replica for mark in marks}
 
 
 def damaged_top_files(disk: Disk) -> list[Mended]:

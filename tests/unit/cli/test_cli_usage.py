@@ -86,6 +86,7 @@ def test_a_failure_ends_with_1_and_one_line_that_names_it(capsys, tmp_path):
         "cluster locate",
         "log inspect",
         "log verify",
+        "log repair",
     ],
 )
 def test_the_help_of_each_command_shows_what_to_type(capsys, command):
