@@ -11,14 +11,12 @@ from typing import Final
 
 from goutube._native import ENTRY_ALIGN, ENTRY_HEADER_BYTES, scan_entries
 from goutube.errors import CorruptionError
+from goutube.storage.backwards import seed_of
 from goutube.storage.entries import SegmentName
 from goutube.storage.kept import KeptEntries
 from goutube.storage.segment import SEGMENT_HEADER_BYTES, SegmentHeader
 from goutube.storage.shard_log import ShardLog
 
-_POLYNOMIAL: Final = 0x82F63B78
-"""Of CRC-32C, reflected."""
-_ONES: Final = 0xFFFFFFFF
 _COVERED_BYTES: Final = ENTRY_HEADER_BYTES - 4
 _ENTRY_MAGIC: Final = b"gtE1"
 _KEPT_MAGIC: Final = b"gtK1"
@@ -71,24 +69,6 @@ def _salt_at(content: memoryview, position: int) -> int | None:
 def _entry_bytes(content: memoryview, position: int) -> int:
     size: int = ENTRY_HEADER_BYTES + sum(_SIZES.unpack_from(content, position + _SIZES_AT))
     return size + -size % ENTRY_ALIGN
-
-
-def seed_of(data: bytes, checksum: int) -> int:
-    """What CRC-32C must have gone on from so that ``data`` has this checksum."""
-    table = [_advance(byte) for byte in range(256)]
-    by_top = {value >> 24: byte for byte, value in enumerate(table)}
-    register = checksum ^ _ONES
-    for byte in reversed(data):
-        place = by_top[register >> 24]
-        register = ((register ^ table[place]) << 8 & _ONES) | (place ^ byte)
-    return register ^ _ONES
-
-
-def _advance(register: int) -> int:
-    """A register one zero byte on."""
-    for _ in range(8):
-        register = register >> 1 ^ (_POLYNOMIAL if register & 1 else 0)
-    return register
 
 
 def _kept_table(content: memoryview) -> tuple[int, int]:

@@ -140,6 +140,12 @@ def _inspect_journal(
             for shard, _, index, _, _ in group.marks:
                 durable[shard] = max(durable.get(shard, 0), index)
                 journalled[shard] = index
+        for lost in journal.lost:
+            what = f"groups {lost.first} to {lost.next - 1} are damaged"
+            report.findings.append(Finding("journal", lost.position, what, damage=True))
+        for number in journal.corrected:
+            what = f"one byte of group {number} is wrong"
+            report.findings.append(Finding("journal", 0, what, damage=False))
     except CorruptionError as error:
         position = int(error.fields.get("position", "0"))
         report.findings.append(Finding("journal", position, error.message, damage=True))

@@ -8,7 +8,7 @@ mark as of there. docs/FORMATS.md draws the bytes; ``goutube._native`` writes an
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -27,6 +27,7 @@ from goutube.crash_points import CrashPoint
 from goutube.errors import CorruptionError, DataDirError
 from goutube.limits import MIB
 from goutube.ports import Disk, Entropy, File
+from goutube.storage.group_mending import mended_group
 
 JOURNAL_PATH: Final = "journal"
 _MAGIC: Final = b"gtP1"
@@ -114,6 +115,15 @@ def _blocks(count: int) -> int:
     return -(-count // JOURNAL_BLOCK_BYTES) * JOURNAL_BLOCK_BYTES
 
 
+class LostGroups(Struct, frozen=True):
+    """Groups that were durable and are damaged: those from ``first`` on, ``next`` is whole."""
+
+    position: int
+    byte_count: int
+    first: int
+    next: int
+
+
 class Journal:
     """The ring of one data directory.
 
@@ -122,6 +132,8 @@ class Journal:
         sequence: the next group's number.
         superblock: the newest one that is durable.
         oldest_replay: no group before this one is replayed, whichever superblock is bad.
+        lost: damaged groups that ``replay`` has passed over.
+        corrected: the numbers of those that it has put right.
         bad_slots: how many of the two superblocks were neither whole nor blank when it was opened.
     """
 
@@ -135,6 +147,8 @@ class Journal:
         self.sequence = superblock.sequence
         self.oldest_replay = 0
         self.bad_slots = 0
+        self.lost: list[LostGroups] = []
+        self.corrected: list[int] = []
 
     @property
     def seed(self) -> int:
@@ -193,33 +207,50 @@ class Journal:
         self.oldest_replay = superblock.sequence
         self.superblock = replace(superblock, number=superblock.number + 1)
 
-    def replay(self) -> Iterator[tuple[memoryview, JournalGroup]]:
+    def replay(
+        self, trusted: Callable[[memoryview, JournalGroup], bool] = lambda _ring, _group: True
+    ) -> Iterator[tuple[memoryview, JournalGroup]]:
         """The ring's bytes with each whole group in them, from the superblock's on, in order.
 
-        Afterwards the head is behind them.
+        A group of which one byte is wrong is put right, if what comes of it is ``trusted``. Others
+        that are bad although a later one is good are noted as ``lost`` and passed over: since a
+        group is written only when the one before it is synced, they were durable once. Afterwards
+        the head is behind them all.
 
         Raises:
             DataDirError: the next group is of a version that this release does not know.
-            CorruptionError: a group is bad although a later one is good: since a group is written
-                only when the one before it is synced, it was durable once.
         """
         ring = memoryview(self.file.read(0, self.end))
         while True:
             group = self._group_at(ring, self.head) or self._group_at(ring, self.start)
             if group is None:
-                break
+                mended = mended_group(ring, self.head, self.seed, self.sequence)
+                group = self._group_at(mended, self.head) if mended is not None else None
+                if mended is not None and group is not None and trusted(mended, group):
+                    ring = mended
+                    self.corrected.append(self.sequence)
+                else:
+                    group = self._first_later(ring)
+            if group is None:
+                return
             self.head = group.next_position if group.next_position < self.end else self.start
-            self.sequence += 1
+            self.sequence = group.sequence + 1
             yield ring, group
-        later = find_group(ring[self.start :], 0, self.seed, self.sequence)
-        if later >= 0:
-            raise CorruptionError(
-                f"group {self.sequence} of the journal is damaged at {self.head}, while a later "
-                f"one at {self.start + later} is whole: acknowledged bytes may be lost. Restore "
-                "the directory from a copy",
-                path=self.file.path,
-                position=self.head,
-            )
+
+    def _first_later(self, ring: memoryview) -> JournalGroup | None:
+        """The next whole group behind damaged ones, which are noted."""
+        found: tuple[int, int] | None = None
+        at = find_group(ring, self.start, self.seed, self.sequence)
+        while at >= 0:
+            sequence = _GROUP_START.unpack_from(ring, at)[1]
+            found = min(found or (sequence, at), (sequence, at))
+            at = find_group(ring, at + JOURNAL_BLOCK_BYTES, self.seed, self.sequence)
+        if found is None:
+            return None
+        sequence, position = found
+        size = (position - self.head) % (self.end - self.start)
+        self.lost.append(LostGroups(self.head, size, self.sequence, sequence))
+        return read_group(ring, position, self.seed, sequence)[1]
 
     def _group_at(self, ring: memoryview, position: int) -> JournalGroup | None:
         verdict, group = read_group(ring, position, self.seed, self.sequence)

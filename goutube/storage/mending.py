@@ -32,7 +32,7 @@ def recover_hard_state(
         if not damaged:
             log.stored_hard_state = stored
     if log.hard_state.term < log.last_term:
-        if not damaged:
+        if not damaged and not recovered.gaps:
             said = "is missing" if stored is None else f"has lost term {log.last_term}"
             recovered.mended.append(Mended(path, f"{path} {said}"))
         log.hard_state = HardState(log.last_term, owner)

@@ -21,6 +21,7 @@ from goutube.ports import Disk, Entropy, File
 from goutube.storage.config import StorageConfig
 from goutube.storage.damage import Mended
 from goutube.storage.entries import SegmentName
+from goutube.storage.group_mending import entries_are_whole
 from goutube.storage.hard_state import HardState, write_hard_state
 from goutube.storage.identity import (
     LOCK_PATH,
@@ -32,6 +33,7 @@ from goutube.storage.identity import (
 )
 from goutube.storage.journal import DurableMark, create_journal
 from goutube.storage.mending import recover_hard_state
+from goutube.storage.renewal import damaged_groups, pass_over, unsure_shards
 from goutube.storage.room import release_reserve
 from goutube.storage.segment import is_segment_header, remove_segment_file, shard_directory
 from goutube.storage.shard_log import RecordKind, ShardLog
@@ -69,6 +71,10 @@ class _Replay(Struct):
     hard_states: dict[int, HardState] = {}
     files: dict[str, File] = {}
     mended: list[Mended] = []
+    passed_over: bool = False
+    """Whether groups of the journal are damaged."""
+    unsure: set[int] = set()
+    """Shards of which nobody knows whether a damaged group held something."""
 
 
 def open_store(
@@ -99,12 +105,16 @@ def open_store(
     top = read_top_files(disk)
     _check_options(top.identity, options)
     journal = top.journal
-    groups = list(journal.replay())  # to the last one, before a byte is changed
+    # To the last one, before a byte is changed.
+    groups = list(journal.replay(entries_are_whole(disk)))
+    top.mended += damaged_groups(journal)
     if disk.room().bytes < config.journal_bytes:
         release_reserve(disk)  # to bring back what the journal holds, that room is needed
     mend_top_files(disk, top)
     top.identity = count_boot(disk, top.identity)
     replay = _Replay({mark.shard: mark for mark in journal.superblock.marks})
+    replay.passed_over = bool(journal.lost)
+    replay.unsure = unsure_shards(journal, groups, top.identity.shard_count)
     for ring, group in groups:
         _replay_group(disk, replay, ring, group)
     disk.reached(CrashPoint.REPLAY_WRITTEN)
@@ -158,6 +168,8 @@ def _replay_record(disk: Disk, replay: _Replay, record: JournalRecord, body: mem
         case RecordKind.ENTRIES:
             if path not in replay.files:
                 if not disk.exists(path):
+                    if replay.passed_over:
+                        return  # made by a group that is gone; its marks tell what is missing
                     raise CorruptionError(
                         f"{path} is missing although the journal holds entries of it",
                         path=path,
@@ -228,6 +240,8 @@ def _recover_shards(
         shard = ShardId(number)
         log = ShardLog(shard, top.replicas[shard], owner, config.segment_bytes, entropy)
         mark = replay.marks.get(shard)
+        if shard in replay.unsure:
+            mark = pass_over(disk, log, mark, top.journal.lost)
         if shard_directory(shard).partition("/")[2] not in present and mark is None:
             shards.append(RecoveredShard(log))
             continue

@@ -6,19 +6,27 @@ indexes are passed over, in every shard, and never given.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
 
-from goutube._native import ENTRY_HEADER_BYTES
+from goutube._native import ENTRY_HEADER_BYTES, JournalGroup
 from goutube.errors import CorruptionError
 from goutube.model import ShardId
 from goutube.ports import Disk, Entropy
-from goutube.storage.damage import Damage, read_damages
+from goutube.storage.damage import Damage, Mended, read_damages, write_damages
 from goutube.storage.entries import SegmentName
 from goutube.storage.headers import derive_header
 from goutube.storage.identity import Identity
-from goutube.storage.journal import JOURNAL_PATH, DurableMark, create_journal, open_journal
+from goutube.storage.journal import (
+    JOURNAL_PATH,
+    DurableMark,
+    Journal,
+    LostGroups,
+    create_journal,
+    open_journal,
+)
 from goutube.storage.scanning import EVERY_INDEX, kept_entries, scan_segment
 from goutube.storage.segment import SegmentHeader, shard_directory
 from goutube.storage.shard_log import ShardLog
@@ -36,14 +44,47 @@ def journal_fault(disk: Disk, identity: Identity) -> str:
         journal = open_journal(disk, identity.shard_count, write=False)
     except CorruptionError as error:
         return error.message
-    try:
-        for _ in journal.replay():
-            pass
-    except CorruptionError as error:
-        return error.message
-    finally:
-        journal.file.close()
+    journal.file.close()
     return ""
+
+
+def damaged_groups(journal: Journal) -> list[Mended]:
+    """What the log is told of the groups that replay has put right or passed over."""
+    told = [f"one byte of its group {number} was wrong" for number in journal.corrected]
+    told += [
+        f"its groups {lost.first} to {lost.next - 1}, at {lost.position}, are damaged; what they "
+        "held is taken from the segments"
+        for lost in journal.lost
+    ]
+    return [Mended(JOURNAL_PATH, text) for text in told]
+
+
+def unsure_shards(
+    journal: Journal, groups: Sequence[tuple[memoryview, JournalGroup]], shard_count: int
+) -> set[int]:
+    """The shards of which no whole group behind the last damaged one tells what is durable."""
+    if not journal.lost:
+        return set()
+    behind = [group for _, group in groups if group.sequence >= journal.lost[-1].next]
+    sure = {mark[0] for group in behind for mark in group.marks}
+    return {shard for shard in range(shard_count) if shard not in sure}
+
+
+def pass_over(
+    disk: Disk, log: ShardLog, mark: DurableMark | None, lost: Sequence[LostGroups]
+) -> DurableMark:
+    """A shard's mark behind all that damaged groups can have held; it is written down as damage."""
+    newest, directory = _newest(disk, log), shard_directory(log.shard)
+    index = max(newest.index, mark.index if mark is not None else 0)
+    byte_count = sum(groups.byte_count for groups in lost) + newest.unread_bytes
+    last = index + byte_count // ENTRY_HEADER_BYTES
+    gap = Damage(JOURNAL_PATH, lost[0].position, byte_count, index + 1, last)
+    known = read_damages(disk, directory) or []
+    if not any((one.first_index, one.last_index) == (index + 1, last) for one in known):
+        write_damages(disk, directory, [*(one for one in known if one.last_index <= index), gap])
+    generation = max(newest.generation, mark.generation if mark is not None else 0)
+    term = max(newest.term, mark.term if mark is not None else 0)
+    return DurableMark(log.shard, generation, log.replica, last, term, last)
 
 
 def marks_of_segments(
@@ -71,11 +112,14 @@ def marks_of_segments(
 
 
 class _Newest(Struct):
-    """The newest whole entry of a shard; ``unread_bytes`` are of segments behind it."""
+    """The newest whole entry of a shard; ``unread_bytes`` are of segments behind it.
+
+    The term of one that there may have been is at least 1.
+    """
 
     generation: int = 0
     index: int = 0
-    term: int = 0
+    term: int = 1
     unread_bytes: int = 0
 
 
@@ -109,7 +153,7 @@ def _take_newest(
         return False
     if header.compacted:
         kept = kept_entries(header, content, path, name.first_index - 1)
-        found.index, found.term = kept.last_index, kept.terms[-1][1]
+        found.index, found.term = kept.last_index, max(1, kept.terms[-1][1])
         return True
     entries = scan_segment(content, header, path, [(name.first_index, EVERY_INDEX)]).headers
     if entries:

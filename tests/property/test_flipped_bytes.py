@@ -15,6 +15,7 @@ import pytest
 from goutube.errors import CorruptionError
 from goutube.sim import MemoryDisk, World
 from goutube.storage import SegmentScrub
+from goutube.storage.journal import open_journal
 from goutube.storage.segment import SegmentHeader
 from tests.support.commands import append
 from tests.support.flipping import NAMES, Kept, flip, found_in, lived
@@ -86,12 +87,31 @@ def superblocks(kept: Kept) -> list[tuple[str, int]]:
     return [("journal", at + n) for at in (0, SLOT) for n in range(64 + 40)]
 
 
+def groups(kept: Kept) -> list[tuple[str, int]]:
+    """Heads, marks, records' heads of all that is replayed, and some of the rest, to the last one."""
+    data, places = content(kept, "journal"), []
+    journal = open_journal(kept.disk.crash(), 1, write=False)
+    position = journal.head
+    for ring, group in journal.replay():
+        records = [record.start - 40 for record in group.records]
+        if records:  # it may have gone to the ring's begin
+            position = records[0] - 40 * len(group.marks) - 64
+        exact = [*range(position, position + 64 + 40 * len(group.marks))]
+        exact += [place for start in records for place in range(start, start + 40)]
+        sampled = range(position, group.next_position, 101)
+        places += [("journal", place) for place in [*exact, *sampled]]
+        position = group.next_position
+        assert ring[:4] == data[:4]
+    return places
+
+
 KINDS = {
     "top files": lambda kept: whole(kept, "format", "format-copy", "boot", "registry"),
     "indexes": lambda kept: whole(kept, ".idx"),
     "checkpoints": lambda kept: whole(kept, "checkpoint-0", "checkpoint-1"),
     "hard states": hard_state,
     "superblocks": superblocks,
+    "groups": groups,
     "segments' heads": heads,
     "entries": entries,
     "payloads": payloads,
@@ -102,6 +122,7 @@ COSTS_NOTHING = (
     "checkpoints",
     "hard states",
     "superblocks",
+    "groups",
     "segments' heads",
 )
 

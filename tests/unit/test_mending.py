@@ -8,8 +8,8 @@ from goutube._native import crc32c
 from goutube.errors import CorruptionError, DataDirError
 from goutube.sim import MemoryDisk, World
 from goutube.storage import Damage, inspect_directory, write_damages
+from goutube.storage.backwards import seed_of
 from goutube.storage.damage import read_damages
-from goutube.storage.headers import seed_of
 from goutube.storage.segment import SegmentHeader
 from tests.support.commands import append
 from tests.support.flipping import BIG, NAMES, found_in, lived

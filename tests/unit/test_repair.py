@@ -217,6 +217,27 @@ def test_a_second_loss_of_the_journal_goes_on_behind_the_first():
     check_goes_on(left.crash(), told, 14)
 
 
+def test_every_shard_of_a_directory_without_a_journal_goes_on():
+    """Also those that never held anything."""
+    world = World(shard_count=8)
+    for number in range(4):
+        world.call(append(f"s{number}", b"data"))
+    world.drain()
+    told = ends(world)
+    disk = world.disk.crash()
+    del disk.names["journal"]
+    accept(disk)
+    again = World(disk.crash(), shard_count=8)
+    assert {log.fault for log in again.node.store.logs} == {""}
+    for number in range(40):
+        name = f"s{number}"
+        assert again.call(append(name, b"more")).offset >= told.get(name, 0)
+    last = again.restart()
+    assert {log.fault for log in last.node.store.logs} == {""}
+    assert len(last.streams()) == 40
+    assert not plan_of(last.disk.crash()).needed
+
+
 def test_what_the_journal_alone_held_is_never_given_again():
     """The power went, the segments lack what was acknowledged, and then the journal is lost."""
     world = lived().restart()

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import pytest
 
 from goutube.errors import (
-    CorruptionError,
     DiskFailedError,
     DiskFullError,
     OutcomeUnknownError,
@@ -427,19 +426,6 @@ def test_a_missing_index_is_made_anew_and_sealed_ones_are_not_scanned():
     assert read_all(again, "a") == before
     again.settle()
     assert sorted(n for n in again.disk.names if n.endswith(".idx")) == sorted(indexes)
-
-
-def test_a_bad_journal_group_with_a_good_one_behind_it_is_damage():
-    """It was synced before the later one was written, so it is not torn: the start refuses."""
-    world = World()
-    for number in range(6):
-        world.call(append("a", b"%d" % number))
-    disk = world.disk.crash()
-    journal = disk.names["journal"].cached
-    heads = [i for i in range(8192, len(journal), 4096) if journal[i : i + 4] == b"gtJ1"]
-    disk.names["journal"].rot(heads[2] + 70, 1)
-    with pytest.raises(CorruptionError, match="journal is damaged"):
-        world.restart(disk)
 
 
 def test_the_checkpoint_syncs_before_it_moves_the_point_of_replay():
