@@ -12,7 +12,8 @@ from csrc.entry cimport (
     gt_walk_run)
 from csrc.layout cimport (
     GT_BAD_HEADER, GT_CONTROL_BYTES_MAX, GT_END, GT_ENTRY_ALIGN, GT_ENTRY_HEADER_BYTES,
-    GT_ENTRY_MAGIC, GT_HEAD_BYTES, GT_NOGIL_BYTES, GT_OK, GT_TORN, gt_load32, gt_load64, gt_round_up)
+    GT_ENTRY_MAGIC, GT_HEAD_BYTES, GT_NOGIL_BYTES, GT_OK, GT_TORN, gt_load32, gt_load64,
+    gt_round_up)
 
 gt_crc32c_init()
 
@@ -150,7 +151,7 @@ def scan_entries(
 def read_heads(
         buffer, size_t start, uint32_t salt, uint64_t next_index, uint64_t term,
         uint64_t position, uint64_t count):
-    """Read ``count`` heads from ``start`` of entries that stand in a segment from ``position`` on."""
+    """Read ``count`` heads from ``start``, of entries in a segment from ``position`` on."""
     cdef EntryScan scan = EntryScan.__new__(EntryScan)
     cdef list headers = []
     cdef gt_step step
