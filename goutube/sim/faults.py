@@ -23,10 +23,17 @@ class Rot(Struct, frozen=True):
     """The sector as it is with the wrong byte."""
 
     def heal(self, disk: MemoryDisk) -> None:
-        """Put the byte right, unless its sector was written anew."""
+        """Put the byte right, unless it was written anew.
+
+        Behind it in its sector a segment may have grown; other files are replaced as a whole.
+        """
         inode = disk.names.get(self.path)
+        if inode is None:
+            return
         start = self.position // SECTOR_BYTES * SECTOR_BYTES
-        if inode is not None and inode.durable[start : start + SECTOR_BYTES] == self.rotten:
+        sector, place = inode.durable[start : start + SECTOR_BYTES], self.position - start
+        first, after = (place, place + 1) if self.path.endswith(".seg") else (0, SECTOR_BYTES)
+        if sector[first:after] == self.rotten[first:after]:
             inode.rot(self.position, self.mask)
 
 
@@ -39,7 +46,10 @@ def let_rot(disk: MemoryDisk, chance: Random) -> Rot | None:
     paths = [
         path
         for path, inode in sorted(disk.names.items())
-        if path.endswith(_ROTTING) and inode.durable and not inode.dirty
+        if path.endswith(_ROTTING)
+        and inode.durable
+        and not inode.dirty
+        and disk.durable_names.get(path) is inode
     ]
     if not paths:
         return None

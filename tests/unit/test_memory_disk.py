@@ -9,6 +9,7 @@ import random
 import pytest
 
 from goutube.sim import MemoryDisk, PowerCutError
+from goutube.sim.faults import let_rot
 
 EIO = OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -155,3 +156,27 @@ def test_a_sector_that_cannot_be_read_fails_only_reads_of_it():
     assert file.read(1024, 1024) == b"a" * 1024
     file.write(512, b"b" * 512)
     assert file.read(0, 2048) == b"a" * 512 + b"b" * 512 + b"a" * 1024
+
+
+def test_rot_is_put_right_in_a_segment_that_has_grown():
+    """What was written behind it in its sector says nothing about the byte."""
+    disk = MemoryDisk()
+    written(disk, "a.seg", b"x" * 100)
+    disk.sync_directory("")
+    rot = let_rot(disk, random.Random(1))
+    assert rot is not None
+    file = disk.open("a.seg")
+    file.write(100, b"y" * 100)
+    file.sync()
+    assert content_of(disk, "a.seg") != b"x" * 100 + b"y" * 100
+    rot.heal(disk)
+    assert cuts(disk, "a.seg") == {b"x" * 100 + b"y" * 100}
+
+
+def test_only_what_lasts_rots():
+    """A file whose name a power cut may still take has not been there for a while."""
+    disk = MemoryDisk()
+    written(disk, "a.seg", b"x" * 100)
+    assert let_rot(disk, random.Random(1)) is None
+    disk.sync_directory("")
+    assert let_rot(disk, random.Random(1)) is not None
