@@ -24,9 +24,11 @@ from goutube.sim.stepping import PowerCutError
 from goutube.sim.stream_history import expect
 from goutube.sim.timeline import MS, SECOND, Timeline, VirtualClock
 from goutube.sim.writers import Habits, Writer
-from goutube.storage import inspect_directory
+from goutube.storage import Mended, inspect_directory
 
 _AMPLE_BYTES = 1 << 40
+_WRITTEN_IN_PLACE = (".seg", "hard-state", "journal")
+"""Files that a power cut may leave half written; all others are renamed when they are whole."""
 _PATIENCE_US = 120 * SECOND
 """How long everything may take to come to its end once nothing goes wrong any more."""
 
@@ -170,9 +172,21 @@ class Simulation:
         life = Life(self._disk, self._chance(f"life {self._starts}"), self._around)
         self._life = life
         self._note("the node is up")
+        self._check_mended(life.node.recovered.mended)
         life.check()
         self._network.life = life
         return life
+
+    def _check_mended(self, mended: list[Mended]) -> None:
+        """A file that is only ever replaced as a whole is whole after each end, unless it rots."""
+        rotten = {rot.path for rot in self._rot}
+        for one in mended:
+            self._note(f"mended: {one.reason}")
+            replaced = not one.path.endswith(_WRITTEN_IN_PLACE)
+            expect(
+                one.missing or not replaced or one.path in rotten,
+                f"{one.path} was damaged by nobody: {one.reason}",
+            )
 
     def _hostile_life(self) -> None:
         """Whatever may happen to a node, and its end."""

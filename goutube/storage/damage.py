@@ -68,10 +68,20 @@ class Damage(Struct, frozen=True):
 
 
 class Mended(Struct, frozen=True):
-    """A file that was damaged and cost nothing: what it held was made anew from other files."""
+    """A file that was damaged and cost nothing: what it held was made anew from other files.
+
+    Attributes:
+        missing: it was not there at all.
+    """
 
     path: str
     reason: str
+    missing: bool = False
+
+
+def missing_file(path: str) -> Mended:
+    """One that is gone as a whole."""
+    return Mended(path, f"{path} is missing", missing=True)
 
 
 def damage_path(directory: str) -> str:

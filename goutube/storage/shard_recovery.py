@@ -14,7 +14,7 @@ from goutube.errors import CorruptionError, DataDirError
 from goutube.limits import KIB
 from goutube.ports import Disk
 from goutube.storage.checkpoint import Checkpoint, checkpoint_path, read_checkpoints
-from goutube.storage.damage import Damage, Mended, damage_path, read_damages
+from goutube.storage.damage import Damage, Mended, damage_path, missing_file, read_damages
 from goutube.storage.entries import SegmentName
 from goutube.storage.headers import derive_header
 from goutube.storage.heads import Heads, recover_heads
@@ -291,8 +291,7 @@ def _recover_segment(
     if not disk.exists(segment.index_path):
         file.drop_cached()
         if not last:
-            reason = f"{segment.index_path} is missing"
-            recovered.mended.append(Mended(segment.index_path, reason))
+            recovered.mended.append(missing_file(segment.index_path))
     content = file.map()
     sealed = _sealed_index(disk, recovered, segment, limit)
     if sealed is not None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from goutube.errors import CorruptionError
 from goutube.ports import Disk
-from goutube.storage.damage import Mended
+from goutube.storage.damage import Mended, missing_file
 from goutube.storage.identity import (
     BOOT_PATH,
     FORMAT_COPY_PATH,
@@ -73,7 +73,7 @@ def read_top_files(disk: Disk) -> TopFiles:
     if BOOT_PATH not in damaged and disk.exists(BOOT_PATH):
         boot = read_boot(disk)
     elif BOOT_PATH not in damaged and boot:
-        mended.append(_missing(BOOT_PATH))
+        mended.append(missing_file(BOOT_PATH))
     replicas = read_replicas(disk, identity, journal)
     return TopFiles(replace(identity, boot=boot), journal, replicas, mended)
 
@@ -101,12 +101,8 @@ def damaged_top_files(disk: Disk) -> list[Mended]:
             found.append(Mended(path, error.message))
         except FileNotFoundError:
             if path in (FORMAT_PATH, REGISTRY_PATH):
-                found.append(_missing(path))
+                found.append(missing_file(path))
     return found
-
-
-def _missing(path: str) -> Mended:
-    return Mended(path, f"{path} is missing")
 
 
 def mend_top_files(disk: Disk, top: TopFiles) -> None:
