@@ -7,27 +7,49 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
-from goutube.sim.plants import NO_PLANT, PLANTS, Plant
+from goutube.sim.plants import NO_PLANT, PLANTS
 from goutube.sim.simulation import Report, Simulation
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line says; 1 when a promise was broken."""
-    options = _parser().parse_args(arguments)
-    plant = PLANTS[options.plant] if options.plant else NO_PLANT
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.trace and options.jobs > 1:
+        parser.error("--trace shows one process's seeds: leave --jobs out")
     began = time.monotonic()
-    for count, seed in enumerate(options.seeds):
-        try:
-            report = Simulation(seed, plant, print if options.trace else None).run()
-        except Exception:  # noqa: BLE001 - whatever it is, the seed is what repeats it
-            traceback.print_exc()
-            print(f"seed {seed} failed, after {count} that did not. To see it again:")
-            print(f"  {_command(seed, plant)}")
-            return 1
-        print(_line(report), flush=True)
+    live = partial(_live, options.plant, options.trace)
+    with _workers(options.jobs) as workers:
+        outcomes = workers.map(live, options.seeds) if workers else map(live, options.seeds)
+        for count, (seed, outcome) in enumerate(zip(options.seeds, outcomes, strict=True)):
+            if isinstance(outcome, str):
+                print(outcome, file=sys.stderr)
+                print(f"seed {seed} failed, after {count} that did not. To see it again:")
+                print(f"  {_command(seed, options.plant)}")
+                if workers is not None:
+                    workers.shutdown(wait=False, cancel_futures=True)
+                return 1
+            print(_line(outcome), flush=True)
     print(f"{len(options.seeds)} seeds, {time.monotonic() - began:.0f} s: every promise was kept")
     return 0
+
+
+def _live(plant: str | None, trace: bool, seed: int) -> Report | str:
+    """What a seed comes to, or the traceback of the promise that it breaks."""
+    try:
+        planted = PLANTS[plant] if plant else NO_PLANT
+        return Simulation(seed, planted, print if trace else None).run()
+    except Exception:  # noqa: BLE001 - whatever it is, the seed is what repeats it
+        return traceback.format_exc()
+
+
+def _workers(jobs: int) -> AbstractContextManager[ProcessPoolExecutor | None]:
+    """So many processes, or none where this one will do."""
+    return ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--plant", choices=sorted(PLANTS), help="a bug to plant, which the checker should find"
     )
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="processes to run seeds in (default: 1)"
+    )
     parser.add_argument("--trace", action="store_true", help="print everything that happens")
     return parser
 
@@ -55,8 +80,8 @@ def _seeds(text: str) -> range:
     return range(int(first), int(last)) if dots else range(int(first))
 
 
-def _command(seed: int, plant: Plant) -> str:
-    planted = f" --plant {plant.name}" if plant.name else ""
+def _command(seed: int, plant: str | None) -> str:
+    planted = f" --plant {plant}" if plant else ""
     return f"python -m goutube.sim --seed {seed}{planted}"
 
 

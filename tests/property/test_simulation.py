@@ -24,10 +24,10 @@ def test_every_promise_is_kept(seed):
     assert report.starts >= 4
 
 
-def traces(hash_seed: str) -> list[str]:
+def traces(hash_seed: str, *options: str) -> list[str]:
     """What two seeds come to in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "goutube.sim", "--seeds", "2..4"],
+        [sys.executable, "-m", "goutube.sim", "--seeds", "2..4", *options],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
         text=True,
@@ -37,16 +37,16 @@ def traces(hash_seed: str) -> list[str]:
 
 
 def test_a_seed_gives_one_trace():
-    """Two processes, whose sets and dictionaries hash differently, live through the same."""
+    """Processes whose sets and dictionaries hash differently live through the same."""
     first = traces("1")
-    assert first == traces("4711")
+    assert first == traces("4711", "--jobs", "2")
     assert first[0].startswith("seed 2: ")
     assert first[0].split()[2] != first[1].split()[2]
 
 
 def test_a_broken_promise_tells_how_to_see_it_again(capsys):
     """The command ends with 1 and names the one that repeats it."""
-    assert main(["--seeds", "0..20", "--plant", "names-unsynced"]) == 1
+    assert main(["--seeds", "0..20", "--jobs", "2", "--plant", "names-unsynced"]) == 1
     told = capsys.readouterr()
     command = told.out.splitlines()[-1].split()
     assert command[:4] == ["python", "-m", "goutube.sim", "--seed"]
