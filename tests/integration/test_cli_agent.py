@@ -342,7 +342,8 @@ def test_a_server_that_does_not_answer_is_told_soon(words, listening):
             timeout=60,
             check=False,
         )
-        assert time.monotonic() - begun < 5
+        # Starting the interpreter takes seconds on a busy machine; without the option it were 30.
+        assert time.monotonic() - begun < 25
     assert (done.returncode, done.stdout) == (1, b"")
     assert address in _one_line(done.stderr.decode())
 
