@@ -21,7 +21,7 @@ from tests.support.serving import serving_node
 
 pytestmark = [pytest.mark.net, pytest.mark.crash]
 
-KILLS = int(os.environ.get("GOUTUBE_DOWNLOAD_KILLS", "6"))
+KILLS = int(os.environ.get("GOUTUBE_DOWNLOAD_KILLS", "3"))
 SEED = int(os.environ.get("GOUTUBE_KILL_SEED", "3"))
 CONTENT = random.Random(SEED).randbytes(3 * MIB + 17)
 PROGRAM = Path(__file__).with_name("killed_download.py")

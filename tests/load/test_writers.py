@@ -165,6 +165,7 @@ def watched(tmp_path):
         thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_many_streams_in_bounded_memory(watched, capsys):
     """Appenders and readers at once on many streams; afterwards the node comes to rest."""

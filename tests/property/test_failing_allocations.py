@@ -34,6 +34,7 @@ def test_every_kernel_is_called(tmp_path):
 
 @pytest.mark.skipif(bool(why_no_preload()), reason=why_no_preload())
 @pytest.mark.skipif(SANITIZED, reason="the sanitizer has allocations of its own")
+@pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_the_nth_allocation_fails(tmp_path):
     """In each call; some allocate nothing."""
