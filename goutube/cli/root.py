@@ -26,20 +26,24 @@ from goutube.cli.output import (
 from goutube.errors import ConfigError, GoutubeError, InvariantError
 
 _COMMANDS: Final = {
-    "agent": "goutube.cli.agent:agent",
-    "bench": "goutube.cli.bench:bench",
-    "cluster": "goutube.cli.cluster:cluster",
-    "completion": "goutube.cli.completion:completion",
-    "consume": "goutube.cli.consume:consume",
-    "download": "goutube.cli.download:download",
-    "log": "goutube.cli.log:log",
-    "produce": "goutube.cli.produce:produce",
-    "streams": "goutube.cli.streams:streams",
+    "agent": "Run a node in the foreground until SIGTERM or Ctrl-C.",
+    "bench": "Measure a running server: rates and latencies.",
+    "cluster": "Tell what the cluster is doing.",
+    "completion": "Print the script that makes a shell complete words.",
+    "consume": "Write the bytes of STREAM to standard output.",
+    "download": "Copy STREAM into a file.",
+    "log": "Look into a data directory, offline, and repair it.",
+    "produce": "Append FILE, or standard input, to STREAM.",
+    "streams": "List, describe, make, change, seal, trim and remove streams.",
 }
+"""What each does; it is found under its name in the module of that name."""
 
 
 class LazyGroup(click.Group):
-    """Imports a command when it is named: ``produce`` need not load what ``agent`` needs."""
+    """Imports a command when it is run: ``produce`` need not load what ``agent`` needs.
+
+    Help and completion name all of them, and load none.
+    """
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -47,12 +51,19 @@ class LazyGroup(click.Group):
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        module, _, name = _COMMANDS[cmd_name].partition(":")
-        command = getattr(import_module(module), name)
-        assert isinstance(command, click.Command)
-        return command
+        if cmd_name in _COMMANDS:
+            return click.Command(cmd_name, short_help=_COMMANDS[cmd_name])
+        return super().get_command(ctx, cmd_name)
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in _COMMANDS:
+            command = getattr(import_module(f"goutube.cli.{name}"), name)
+            assert isinstance(command, click.Command)
+        return name, command, rest
 
 
 @click.group(
