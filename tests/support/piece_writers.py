@@ -17,7 +17,13 @@ import grpc
 
 import goutube
 from goutube.api import methods, streaming_pb2
-from goutube.errors import DiskFailedError, GoutubeError, OutcomeUnknownError, StreamSealedError
+from goutube.errors import (
+    DiskFailedError,
+    GoutubeError,
+    OutcomeUnknownError,
+    StreamNotFoundError,
+    StreamSealedError,
+)
 from goutube.limits import KIB, MIB
 from tests.support.pieces import BrokenPromiseError, Told, piece_of
 from tests.support.wire_client import WireClient, append_request
@@ -192,6 +198,7 @@ class LibraryWriter(Writer):
         self.append(client, self.chance.choice(self.streams))
 
     def append(self, client, stream, **options):
+        """Append a piece; whether that was acknowledged."""
         number, piece = self.new_piece([0, 20, 300, 5000, 90_000, 700 * KIB])
         try:
             result = client.append(stream, piece, **options)
@@ -202,6 +209,16 @@ class LibraryWriter(Writer):
         else:
             assert result.next_offset - result.offset == len(piece)
             self.acknowledge(stream, number, result.offset)
+            return True
+        return False
+
+    def insist(self, action, *arguments):
+        """Do again and again what may be repeated, where the disk goes before the process does."""
+        while True:
+            try:
+                return action(*arguments)
+            except (DiskFailedError, OutcomeUnknownError):
+                time.sleep(0.05)
 
 
 class TrimmingWriter(LibraryWriter):
@@ -219,18 +236,8 @@ class TrimmingWriter(LibraryWriter):
         if self.chance.random() < 0.1:
             mine = self._told.get(stream, Told()).acknowledged
             before = self.chance.choice([0, *list(mine.values())[-40:]])
-            self.trim(client, stream, before)
+            self.insist(client.trim, stream, before)
             self.trimmed = max(self.trimmed, before)
-
-    def trim(self, client, stream, before):
-        """Again and again where the disk goes before the process does; a trim may be repeated."""
-        while True:
-            try:
-                client.trim(stream, before)
-            except (DiskFailedError, OutcomeUnknownError):
-                time.sleep(0.05)
-            else:
-                return
 
 
 class SealingWriter(LibraryWriter):
@@ -250,14 +257,19 @@ class SealingWriter(LibraryWriter):
             if not self.gate.may_go_on():
                 return
             self.append(client, stream)
-        if self.chance.random() < 0.5:
-            self.append(client, stream, seal=True)
-        else:
-            self.append(client, stream)
-            client.seal(stream)
+        if self.chance.random() < 0.5 or not self.append(client, stream, seal=True):
+            self.insist(self._seal, client, stream)
         try:
-            client.append(stream, b"too late")
+            self.insist(client.append, stream, b"too late")
         except StreamSealedError:
             self.sealed.append(stream)
         else:
             raise BrokenPromiseError("unsealed", stream)
+
+    def _seal(self, client, stream):
+        """Seal a stream, of which perhaps nothing was taken yet."""
+        while True:
+            try:
+                return client.seal(stream)
+            except StreamNotFoundError:
+                self.append(client, stream)
