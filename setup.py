@@ -18,6 +18,7 @@ KERNELS = (
     "mapping",
     "records",
     "ring",
+    "streams",
     "wire",
 )
 CHECKED = {"boundscheck": True, "wraparound": True, "initializedcheck": True}

@@ -1,10 +1,21 @@
-"""Files in memory that keep no descriptor open."""
+"""Memory from the system and back to it: files in it, and what nobody uses any more."""
 
 import os
 
 from cpython.buffer cimport PyBuffer_FillInfo
 from libc.errno cimport errno
 from posix.mman cimport MAP_FAILED, MAP_SHARED, PROT_READ, mmap, munmap
+
+cdef extern from *:
+    """
+    #if defined(__GLIBC__)
+    #include <malloc.h>
+    static void gt_give_back(void) { malloc_trim(0); }
+    #else
+    static void gt_give_back(void) {}  /* others do so on their own, or cannot be asked */
+    #endif
+    """
+    void gt_give_back() noexcept nogil
 
 
 cdef class _Mapping:
@@ -32,3 +43,9 @@ def map_file(int fd, Py_ssize_t size):
     mapping.start = start
     mapping.size = size
     return memoryview(mapping)
+
+
+def give_back_memory():
+    """See mapping.pyi; the C library would keep what was freed between what is in use."""
+    with nogil:
+        gt_give_back()

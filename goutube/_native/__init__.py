@@ -39,7 +39,7 @@ from goutube._native.journal import (
     find_group,
     read_group,
 )
-from goutube._native.mapping import map_file
+from goutube._native.mapping import give_back_memory, map_file
 from goutube._native.records import ADD_NO_RECORD, ADD_NO_ROOM, BatchBuilder, split_records
 from goutube._native.ring import (
     HASH_MD5,
@@ -49,6 +49,7 @@ from goutube._native.ring import (
     fill_tokens,
     find_moves,
 )
+from goutube._native.streams import StreamMap, StreamState
 from goutube._native.verdict import (
     VERDICT_BAD_CHECKSUM,
     VERDICT_BAD_HEADER,
@@ -111,6 +112,8 @@ __all__ = [
     "JournalRecord",
     "ReadResponse",
     "ReadRun",
+    "StreamMap",
+    "StreamState",
     "TokenTable",
     "build_tables",
     "check_batch",
@@ -132,6 +135,7 @@ __all__ = [
     "find_entry",
     "find_group",
     "find_moves",
+    "give_back_memory",
     "join_records",
     "last_delta",
     "map_file",

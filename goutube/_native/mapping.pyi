@@ -7,3 +7,10 @@ def map_file(fd: int, size: int) -> memoryview:
         OSError: the file cannot be mapped.
         ValueError: ``size`` is not positive.
     """
+
+def give_back_memory() -> None:
+    """Give the system back the memory that was freed, also between what is in use.
+
+    For when much has been: it takes a time that grows with the heap. Does nothing where the C library
+    has no such call.
+    """

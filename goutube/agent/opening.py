@@ -10,7 +10,7 @@ from goutube.crash_points import CrashAt
 from goutube.node import Node, NodeOptions, RetentionLimits, ScrubPass, Space, open_node
 from goutube.observe import events, get_log
 from goutube.ports import Room
-from goutube.runtime import OsDisk, SystemClock, SystemEntropy
+from goutube.runtime import OsDisk, SystemClock, SystemEntropy, give_back_memory
 from goutube.storage import Damage, Mended, small_storage
 
 
@@ -34,6 +34,7 @@ def open_directory(config: Config, clock: SystemClock, crash_at: CrashAt | None)
     except BaseException:
         disk.close()
         raise
+    give_back_memory()  # of the entries, checkpoints and files that were read
     _tell(node, config, clock.monotonic_ms() - began_ms)
     return Opened(disk, node)
 

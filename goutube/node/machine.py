@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 
 from msgspec import Struct, field
 
@@ -33,7 +34,7 @@ from goutube.node.shard import Shard
 from goutube.node.space import Space, SpaceWatch
 from goutube.node.state import encode_catalogue
 from goutube.node.stats import NodeStats
-from goutube.node.streams import Change
+from goutube.node.streams import Change, stream_info
 from goutube.ports import Call, Clock, Disk, Entropy, Job, Outcome, Room
 from goutube.ring import ShardMap
 from goutube.storage import (
@@ -51,6 +52,7 @@ from goutube.storage import (
     write_damages,
 )
 
+_name_of = attrgetter("name")
 _OWN_TOKEN = 0
 """Of what the node itself proposes; nobody waits for the answer."""
 _CHECKPOINT_ENTRIES = 50_000
@@ -96,7 +98,7 @@ class Node:
             Shard(recovered, vote, partial(self._is_of, recovered.log.shard))
             for recovered in opened.shards
         ]
-        self._names = sorted(name for shard in self.shards for name in shard.catalogue.by_name)
+        self._streams = sorted(s for shard in self.shards for s in shard.catalogue.by_name.values())
         self._checkpointer = Checkpointer(self.store)
         self._reclaimer = Reclaimer(self.store, self.shards)
         self._retention = Retention(self.shards, options.retention)
@@ -130,7 +132,7 @@ class Node:
                 case DescribeStream():
                     shard = self._shard_of(command.name)
                     stream = shard.stream_named(command.name, command.stream_id)
-                    self._reply(token, stream.info())
+                    self._reply(token, stream_info(stream))
                 case ListStreams():
                     self._reply(token, self._list(command))
                 case _:
@@ -266,7 +268,7 @@ class Node:
     @property
     def stream_count(self) -> int:
         """How many streams there are."""
-        return len(self._names)
+        return len(self._streams)
 
     # Inside
 
@@ -314,7 +316,7 @@ class Node:
             self.stats.append_bytes += change.data_bytes
         stream = shard.catalogue.by_id.get(change.stream_id)
         if change.flags & FLAG_CREATES and stream is not None:
-            insort(self._names, stream.name)
+            insort(self._streams, stream)
         if change.kind in (EntryKind.TRIM, EntryKind.DELETE):
             self._reclaimer.touched(shard, change.stream_id)
         if stream is None:
@@ -324,24 +326,21 @@ class Node:
     def _forget_names(self, shard: Shard, change: Change) -> None:
         name = shard.deleted_names.pop(change.stream_id, None)
         if name is not None:
-            place = bisect_left(self._names, name)
-            if place < len(self._names) and self._names[place] == name:
-                del self._names[place]
+            place = bisect_left(self._streams, name, key=_name_of)
+            if place < len(self._streams) and self._streams[place].name == name:
+                del self._streams[place]
 
     def _list(self, command: ListStreams) -> ListPage:
-        first = bisect_left(self._names, command.prefix)
+        first = bisect_left(self._streams, command.prefix, key=_name_of)
         if command.after:
-            first = max(first, bisect_right(self._names, command.after))
+            first = max(first, bisect_right(self._streams, command.after, key=_name_of))
         page = [
-            name
-            for name in self._names[first : first + command.page_size + 1]
-            if name.startswith(command.prefix)
+            stream
+            for stream in self._streams[first : first + command.page_size + 1]
+            if stream.name.startswith(command.prefix)
         ]
         more = len(page) > command.page_size
-        infos = [
-            self._shard_of(name).catalogue.by_name[name].info()
-            for name in page[: command.page_size]
-        ]
+        infos = [stream_info(stream) for stream in page[: command.page_size]]
         return ListPage(infos, more)
 
     def _fail(self, failure: StorageError) -> None:

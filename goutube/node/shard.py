@@ -19,7 +19,7 @@ from goutube.node.commands import Append, Reply, ShardStatus
 from goutube.node.judge import Proposable, Settled, existing_stream, judge
 from goutube.node.losses import Losses
 from goutube.node.state import decode_catalogue
-from goutube.node.streams import Catalogue, Change, Stream, Tail
+from goutube.node.streams import Catalogue, Change, Stream, Tail, stream_info
 from goutube.storage import (
     EntryKind,
     HardState,
@@ -191,7 +191,7 @@ class Shard:
         if waiting.result is not None:
             return Reply(waiting.token, waiting.result)
         stream = self.catalogue.by_name.get(waiting.stream_name)
-        return Reply(waiting.token, stream.info() if stream is not None else None)
+        return Reply(waiting.token, stream_info(stream) if stream is not None else None)
 
     @property
     def behind(self) -> int:

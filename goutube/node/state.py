@@ -6,7 +6,7 @@ import struct
 from typing import Final
 
 from goutube.errors import CorruptionError
-from goutube.node.streams import Catalogue, Producer, Stream
+from goutube.node.streams import Catalogue, Producer, Stream, shared_properties
 
 _HEAD: Final = struct.Struct("<QII")
 _STREAM: Final = struct.Struct("<QQQQQQBHHI")
@@ -78,12 +78,13 @@ def _decode(content: bytes, applied_index: int) -> tuple[Catalogue, int]:
     catalogue.applied_index = applied_index
     catalogue.last_stamp, stream_count, order_count = _HEAD.unpack_from(content)
     place = _HEAD.size
+    catalogue.reserve(min(stream_count, len(content) // _STREAM.size))
     for _ in range(stream_count):
         place = _decode_stream(catalogue, content, place)
     for _ in range(order_count):
         stream_id, producer_id = _ORDER.unpack_from(content, place)
         place += _ORDER.size
-        producer = catalogue.by_id[stream_id].producer(producer_id)
+        producer: Producer | None = catalogue.by_id[stream_id].producer(producer_id)
         catalogue.restore_order(stream_id, producer_id, producer.last_stamp if producer else 0)
     return catalogue, place
 
@@ -94,7 +95,7 @@ def _decode_stream(catalogue: Catalogue, content: bytes, place: int) -> int:
     place += _STREAM.size
     name = content[place : place + name_bytes].decode()
     place += name_bytes
-    properties = content[place : place + property_bytes]
+    properties = shared_properties(content[place : place + property_bytes])
     place += property_bytes
     stream = Stream(
         name, stream_id, created, properties, start, end, count, bool(sealed), last_stamp=last

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from goutube._native import StreamMap, StreamState
 from goutube.limits import PRODUCER_IDLE_MS, PRODUCER_WINDOW_BATCHES, PRODUCERS_PER_SHARD_MAX
 from goutube.model import ProducerStamp, StreamId, StreamInfo
 from goutube.node.control import NO_PROPERTIES, decode_properties, split_create, trim_target
@@ -56,59 +57,28 @@ class Producer(Struct, frozen=True):
         return _WINDOW_ROW.iter_unpack(self.window)
 
 
-class Stream(Struct, gc=False, eq=False):
-    """The state of one stream; a tail's copy falls back to its ``base`` for producers.
+Stream = StreamState
+"""The state of one stream; a tail's copy falls back to its ``base`` for producers."""
 
-    There may be millions of them: none holds what is the same in nearly all, nor is it part of a
-    circle, so that the garbage collector need not know of it.
-    """
 
-    name: str
-    stream_id: int
-    created_ms: int
-    properties: bytes
-    start: int = 0
-    end: int = 0
-    record_count: int = 0
-    sealed: bool = False
-    last_stamp: int = -1
-    producers: dict[bytes, Producer] | None = None
-    base: Stream | None = None
+def stream_info(stream: Stream) -> StreamInfo:
+    """A stream as its users see it."""
+    return StreamInfo(
+        stream.name,
+        StreamId(stream.stream_id),
+        stream.start,
+        stream.end,
+        stream.record_count,
+        stream.sealed,
+        stream.created_ms,
+        stream.last_stamp,
+        decode_properties(stream.properties),
+    )
 
-    def __post_init__(self) -> None:
-        """Share what is equal."""
-        if self.last_stamp in (-1, self.created_ms):
-            self.last_stamp = self.created_ms
-        if self.properties == NO_PROPERTIES:
-            self.properties = NO_PROPERTIES
 
-    def overlay(self) -> Stream:
-        """A copy that can run ahead of this state."""
-        copy = Stream(self.name, self.stream_id, self.created_ms, self.properties)
-        copy.start, copy.end, copy.record_count = self.start, self.end, self.record_count
-        copy.sealed, copy.last_stamp, copy.base = self.sealed, self.last_stamp, self
-        return copy
-
-    def producer(self, producer_id: bytes) -> Producer | None:
-        """What is remembered of a producer; None if nothing is."""
-        found = self.producers.get(producer_id) if self.producers else None
-        if found is None and self.base is not None:
-            return self.base.producer(producer_id)
-        return found
-
-    def info(self) -> StreamInfo:
-        """The stream as its users see it."""
-        return StreamInfo(
-            self.name,
-            StreamId(self.stream_id),
-            self.start,
-            self.end,
-            self.record_count,
-            self.sealed,
-            self.created_ms,
-            self.last_stamp,
-            decode_properties(self.properties),
-        )
+def shared_properties(properties: bytes) -> bytes:
+    """The same bytes; of nearly all streams they are one object, the properties of none."""
+    return NO_PROPERTIES if properties == NO_PROPERTIES else properties
 
 
 class StreamTable(Protocol):
@@ -131,12 +101,13 @@ def fold(table: StreamTable, change: Change) -> None:
     """Change a table of streams as one entry says."""
     if change.flags & FLAG_CREATES:
         name, properties = split_create(change.control)
+        properties = shared_properties(properties)
         table.add(Stream(name, change.stream_id, change.stamp, properties))
     stream = table.writable(change.stream_id)
     if stream is None:
         return  # its create entry was damaged; the shard takes no appends and says why
     if change.kind != EntryKind.TRIM:  # else retention would keep young what it trims
-        stream.last_stamp = max(stream.last_stamp, change.last_stamp)
+        stream.heard(change.last_stamp)
     match change.kind:
         case EntryKind.BATCH:
             _fold_batch(table, stream, change)
@@ -145,7 +116,7 @@ def fold(table: StreamTable, change: Change) -> None:
         case EntryKind.DELETE:
             table.remove(stream)
         case EntryKind.CHANGE:
-            stream.properties = change.control
+            stream.properties = shared_properties(change.control)
         case _:
             pass
     if change.flags & FLAG_SEALS:
@@ -153,12 +124,11 @@ def fold(table: StreamTable, change: Change) -> None:
 
 
 def _fold_batch(table: StreamTable, stream: Stream, change: Change) -> None:
-    stream.end = change.offset + change.data_bytes
-    stream.record_count = change.ordinal + change.record_count
+    stream.extend(change.offset, change.data_bytes, change.ordinal, change.record_count)
     stamp = change.producer
     if stamp is None:
         return
-    known = stream.producer(stamp.producer_id)
+    known: Producer | None = stream.producer(stamp.producer_id)
     window = known.window if known is not None and known.epoch == stamp.epoch else b""
     row = _WINDOW_ROW.pack(stamp.sequence, change.record_count, change.checksum, change.offset)
     kept = (window + row)[-PRODUCER_WINDOW_BATCHES * _WINDOW_ROW.size :]
@@ -180,8 +150,8 @@ class Catalogue:
     def __init__(self) -> None:
         self.applied_index = 0
         self.last_stamp = 0
-        self.by_name: dict[str, Stream] = {}
-        self.by_id: dict[int, Stream] = {}
+        self.by_name: StreamMap[str] = StreamMap(by_name=True)
+        self.by_id: StreamMap[int] = StreamMap(by_name=False)
         self._producers: dict[tuple[int, bytes], int] = {}
         """Time of last use, in the order of last use: the oldest is forgotten first."""
 
@@ -195,10 +165,15 @@ class Catalogue:
         """The stream of an id."""
         return self.by_id.get(stream_id)
 
+    def reserve(self, count: int) -> None:
+        """Make room for so many streams."""
+        self.by_name.reserve(count)
+        self.by_id.reserve(count)
+
     def add(self, stream: Stream) -> None:
         """Take in a new stream."""
-        self.by_name[stream.name] = stream
-        self.by_id[stream.stream_id] = stream
+        self.by_name.put(stream)
+        self.by_id.put(stream)
 
     def remove(self, stream: Stream) -> None:
         """Drop a stream and what is remembered of its producers."""

@@ -1,5 +1,6 @@
 """The real world under the core: event loop, clocks, randomness, disk, the node's driver."""
 
+from goutube._native import give_back_memory
 from goutube.runtime.admission import Admission
 from goutube.runtime.clock import SystemClock
 from goutube.runtime.disk import OsDisk
@@ -27,6 +28,7 @@ __all__ = [
     "SystemClock",
     "SystemEntropy",
     "endpoint_of",
+    "give_back_memory",
     "loop_name",
     "run",
 ]

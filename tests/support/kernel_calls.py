@@ -60,7 +60,27 @@ def kernel_calls(folder: str) -> dict[str, Call]:
         added = [builder.add(bytearray(r)) for r in [*records, b"y" * 9000]]
         return added, builder.take()
 
+    def streams() -> object:
+        maps = native.StreamMap(by_name=True), native.StreamMap(by_name=False)
+        for number in range(40):
+            stream = native.StreamState("".join([key, str(number)]), number, 1 << 40, b"p")
+            stream.producers = {b"p": number}
+            for table in maps:
+                table.put(stream)
+        ahead = stream.overlay()
+        ahead.extend(1 << 40, 1, 1 << 40, 1)
+        del maps[0][ahead.name], maps[1][3]
+        return (
+            [list(table) for table in maps],
+            ahead.end,
+            ahead.producer(b"p"),
+            ahead.overlay().name,
+        )
+
     return {
+        "StreamState": lambda: native.StreamState("".join([key, "6"]), 1 << 40, 2, b"p").name,
+        "StreamMap": streams,
+        "give_back_memory": native.give_back_memory,
         "build_tables": lambda: native.build_tables([3, 200, 900], data, [0, 1, 2]),
         "join_records": lambda: native.join_records(records),
         "join_records large": lambda: native.join_records([bytes(50_000)] * 3),

@@ -18,6 +18,7 @@ from goutube.node import (
     Read,
     TrimStream,
 )
+from goutube.node.streams import stream_info
 from goutube.ports import WriteGroup
 from goutube.sim import SMALL, MemoryDisk, World
 from goutube.storage import heads as heads_module
@@ -63,7 +64,7 @@ def recovered_state(world: World) -> object:
     shard = world.node.shards[0]
     index = shard.log.segments[-1].index
     rows = [index.row(number) for number in range(len(index))]
-    streams = [(stream.info(), stream.producers) for stream in shard.catalogue.by_id.values()]
+    streams = [(stream_info(stream), stream.producers) for stream in shard.catalogue.by_id.values()]
     return rows, streams, shard.catalogue.last_stamp, shard.log.last_index, shard.log.last_term
 
 
