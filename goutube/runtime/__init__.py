@@ -5,7 +5,7 @@ from goutube.runtime.admission import Admission
 from goutube.runtime.clock import SystemClock
 from goutube.runtime.disk import OsDisk
 from goutube.runtime.disk_jobs import DiskJobs
-from goutube.runtime.driver import Driver, Supervisor
+from goutube.runtime.driver import Answered, Driver, Supervisor
 from goutube.runtime.entropy import SystemEntropy
 from goutube.runtime.file import OsFile
 from goutube.runtime.gossip import Gossip, GossipOptions, GossipStats
@@ -15,6 +15,7 @@ from goutube.runtime.loop import loop_name, run
 
 __all__ = [
     "Admission",
+    "Answered",
     "DiskJobs",
     "Driver",
     "FeedEvent",

@@ -48,7 +48,9 @@ class Supervisor(Protocol):
         """The node is wrong in itself and does nothing any more; the process should end."""
 
 
-_Waiting = tuple[asyncio.Future[Result], int, Command]
+Answered = Callable[[Result, GoutubeError | None], None]
+"""Is called once, with a command's result or with the error that it met. It must not raise."""
+_Waiting = tuple[Answered, int, Command]
 
 
 class Driver:
@@ -94,36 +96,69 @@ class Driver:
         future's error is a ``GoutubeError``: what the command met, ``OverloadedError`` when too
         much is under way, ``ShuttingDownError`` from the beginning of the end on.
         """
+        future: asyncio.Future[Result] = self._loop.create_future()
         cost = _cost_of(command)
         if cost and not self._admission.take(cost):
-            return self._loop.create_task(self._call_later(command, cost))
-        return self._submit(command, cost)
-
-    async def _call_later(self, command: Command, cost: int) -> Result:
-        self._check_open(command)
-        await self._admission.wait(cost)
-        return await self._submit(command, cost)
-
-    def _submit(self, command: Command, cost: int) -> asyncio.Future[Result]:
-        future: asyncio.Future[Result] = self._loop.create_future()
+            return self._loop.create_task(self._call_later(command, cost, future))
         try:
-            self._check_open(command)
+            token = self._submit(command, cost, partial(_settle, future))
         except GoutubeError as error:
-            if cost:
-                self._admission.give_back(cost)
             future.set_exception(error)
             return future
+        if type(command) is Read and command.wait:
+            future.add_done_callback(partial(self._forget, token))
+        return future
+
+    async def _call_later(
+        self, command: Command, cost: int, future: asyncio.Future[Result]
+    ) -> Result:
+        await self._submit_later(command, cost, partial(_settle, future))
+        return await future
+
+    def begin(self, command: Append, answered: Answered) -> bool:
+        """``call`` for who appends very often: no future, no task, and an error is raised at once.
+
+        Returns:
+            False where too much is under way: nothing has begun, and ``begin_later`` waits.
+
+        Raises:
+            GoutubeError: the append cannot begin; ``answered`` is not called.
+        """
+        cost = _cost_of(command)
+        if cost and not self._admission.take(cost):
+            return False
+        self._submit(command, cost, answered)
+        return True
+
+    async def begin_later(self, command: Append, answered: Answered) -> None:
+        """``begin`` as soon as there is room; who is cancelled meanwhile has begun nothing.
+
+        Raises:
+            GoutubeError: the append cannot begin, or there was no room in time.
+        """
+        await self._submit_later(command, _cost_of(command), answered)
+
+    async def _submit_later(self, command: Command, cost: int, answered: Answered) -> None:
+        self._check_open(command)
+        await self._admission.wait(cost)
+        self._submit(command, cost, answered)
+
+    def _submit(self, command: Command, cost: int, answered: Answered) -> int:
+        try:
+            self._check_open(command)
+        except GoutubeError:
+            if cost:
+                self._admission.give_back(cost)
+            raise
         self._last_token = token = self._last_token + 1
-        self._waiting[token] = (future, cost, command)
+        self._waiting[token] = (answered, cost, command)
         if not self._turn_due:
             self._wake()
         try:
             self._node.submit(token, command)
         except Exception as error:  # noqa: BLE001 - one of the three supervised places
             self._fail(error)
-        if type(command) is Read and command.wait:
-            future.add_done_callback(partial(self._forget, token))
-        return future
+        return token
 
     def _forget(self, token: int, future: asyncio.Future[Result]) -> None:
         """A read is over; if nobody waits for it any more, the node need not either."""
@@ -167,12 +202,11 @@ class Driver:
     def end_reads(self) -> None:
         """End the reads that wait for bytes, with ``ShuttingDownError``, and let no other wait."""
         self._reads_refused = True
-        for token, (future, _, command) in list(self._waiting.items()):
+        for token, (answered, _, command) in list(self._waiting.items()):
             if type(command) is Read and command.wait:
                 del self._waiting[token]
                 self._guard(self._node.cancel, token)
-                if not future.done():
-                    future.set_exception(ShuttingDownError(_STOPPING))
+                answered(None, ShuttingDownError(_STOPPING))
 
     async def stop(self) -> None:
         """Refuse new commands, finish what is under way, drain the node, end its threads."""
@@ -245,15 +279,10 @@ class Driver:
         waiting = self._waiting.pop(reply.token, None)
         if waiting is None:
             return
-        future, cost, _ = waiting
+        answered, cost, _ = waiting
         if cost:
             self._admission.give_back(cost)
-        if future.done():
-            return
-        if reply.error is None:
-            future.set_result(reply.result)
-        else:
-            future.set_exception(reply.error)
+        answered(reply.result, reply.error)
 
     def _jobs_ended(self, outcomes: list[Outcome]) -> None:
         # What commits nothing and lets nothing begin waits for the group under way, too.
@@ -289,11 +318,10 @@ class Driver:
             return
         self._failed = True
         waiting, self._waiting = self._waiting, {}
-        for future, cost, command in waiting.values():
+        for answered, cost, command in waiting.values():
             if cost:
                 self._admission.give_back(cost)
-            if not future.done():
-                future.set_exception(_fault_answer(command))
+            answered(None, _fault_answer(command))
         self._admission.refuse(_STOPPED_FOR_FAULT)
         self._supervisor.node_failed(error)
 
@@ -301,6 +329,16 @@ class Driver:
         while not self._failed and not condition():
             self._turned = self._loop.create_future()
             await self._turned
+
+
+def _settle(future: asyncio.Future[Result], result: Result, error: GoutubeError | None) -> None:
+    """Tell who waits for a future, unless he has gone."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
 
 
 def _cost_of(command: Command) -> int:

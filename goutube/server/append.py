@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from goutube.api import codecs, methods
@@ -14,7 +15,7 @@ from goutube.limits import MIB
 from goutube.model import AppendResult, Batch, ProducerStamp, StreamId
 from goutube.node import Append, Result
 from goutube.observe import Metrics
-from goutube.server.batches import PRODUCER_ID_BYTES, check_request, check_verdict
+from goutube.server.batches import PRODUCER_ID_BYTES, check_request, refused_batch
 from goutube.server.boundary import Context, Method, next_message, not_a_message
 from goutube.server.drain import Drain, Stage, shutting_down
 from goutube.server.options import Driver
@@ -86,8 +87,7 @@ class Order:
         if stamp is None:
             self._next = None
             return None, False
-        identity = (stamp.producer_id, stamp.epoch, stamp.sequence)
-        follows = identity == self._next
+        follows = stamp == self._next
         self._next = (stamp.producer_id, stamp.epoch, stamp.sequence + request.record_count)
         return stamp, follows
 
@@ -110,17 +110,23 @@ class Order:
 
 
 class _Pending:
-    """A batch under way."""
+    """A batch under way, and its answer once there is one."""
 
-    __slots__ = ("began", "cost", "future", "number")
+    __slots__ = ("_ring", "answered", "began", "cost", "error", "number", "result")
 
-    def __init__(
-        self, number: int, cost: int, began: float, future: asyncio.Future[Result]
-    ) -> None:
+    def __init__(self, number: int, cost: int, began: float, ring: Callable[[], None]) -> None:
         self.number = number
         self.cost = cost
         self.began = began
-        self.future = future
+        self.answered = False
+        self.result: Result = None
+        self.error: GoutubeError | None = None
+        self._ring = ring
+
+    def answer(self, result: Result, error: GoutubeError | None) -> None:
+        """Take in what became of it."""
+        self.answered, self.result, self.error = True, result, error
+        self._ring()
 
 
 class _AppendCall:
@@ -148,22 +154,25 @@ class _AppendCall:
             GoutubeError: what the first refused batch met.
         """
         self._reader = reader = asyncio.create_task(self._read())
-        reader.add_done_callback(self._ring)
+        reader.add_done_callback(lambda _: self._ring())
+        loop = asyncio.get_running_loop()
         try:
             while True:
-                while self._pending and self._pending[0].future.done():
+                while self._pending and self._pending[0].answered:
                     await self._answer(self._pending[0])
                     self._pending.popleft()
                 if not self._pending and (self._end is not None or reader.done()):
                     break
-                self._bell = asyncio.get_running_loop().create_future()
+                self._bell = loop.create_future()
                 await self._bell
             if self._end is not None:
                 raise self._end
             await reader
         finally:
+            # Nobody will be told about what is under way; it may be committed all the same.
+            self._pending.clear()
             reader.cancel()
-            await self._abandon(reader)
+            await asyncio.gather(reader, return_exceptions=True)
 
     def close(self) -> None:
         """Take no further batch; answer those that are under way, then end the call."""
@@ -173,13 +182,15 @@ class _AppendCall:
         if reader is not None:
             reader.cancel()
 
-    def _ring(self, _future: object = None) -> None:
+    def _ring(self) -> None:
         bell = self._bell
         if bell is not None and not bell.done():
             bell.set_result(None)
 
     async def _answer(self, item: _Pending) -> None:
-        result = item.future.result()
+        if item.error is not None:
+            raise item.error
+        result = item.result
         assert isinstance(result, AppendResult)
         self._metrics.append_seconds.observe(time.perf_counter() - item.began)
         await self._context.write(
@@ -193,13 +204,6 @@ class _AppendCall:
         )
         self._window.leave(item.cost)
 
-    async def _abandon(self, reader: asyncio.Task[None]) -> None:
-        """Let go of what nobody will be told about; it may be committed all the same."""
-        futures = [item.future for item in self._pending]
-        for future in futures:
-            future.cancel()
-        await asyncio.gather(reader, *futures, return_exceptions=True)
-
     async def _read(self) -> None:
         try:
             while (message := await next_message(self._context)) is not None:
@@ -212,12 +216,29 @@ class _AppendCall:
         request = codecs.decode_append_request(message)
         if request is None:
             raise not_a_message("goutube.v1.AppendRequest", message)
-        batch = await self._take_batch(request)
+        check_request(request, self._record_bytes_max)
+        batch: Batch | None = None
+        if request.record_count:
+            batch = Batch(
+                request.record_count,
+                request.flags,
+                request.tables,
+                request.data,
+                request.checksum,
+            )
+            if len(batch.data) <= INLINE_CHECK_BYTES_MAX:
+                verdict = codecs.check_batch(*batch)
+            else:
+                loop = asyncio.get_running_loop()
+                verdict = await loop.run_in_executor(None, codecs.check_batch, *batch)
+            if verdict != codecs.VERDICT_OK:
+                raise refused_batch(verdict, request)
         stamp, along = self._order.place(request)
-        if not along:
+        if not along and self._window.count:
             await self._window.empty()
         cost = len(message)
-        await self._window.enter(cost)
+        if not self._window.take(cost):
+            await self._window.enter(cost)
         command = Append(
             request.stream,
             StreamId(request.stream_id),
@@ -227,25 +248,7 @@ class _AppendCall:
             request.producer_time_ms,
             request.seal,
         )
-        future = self._driver.call(command)
-        self._pending.append(_Pending(request.request, cost, began, future))
-        future.add_done_callback(self._ring)
-
-    async def _take_batch(self, request: codecs.AppendRequest) -> Batch | None:
-        check_request(request, self._record_bytes_max)
-        if not request.record_count:
-            return None
-        arguments = (
-            request.record_count,
-            request.flags,
-            request.tables,
-            request.data,
-            request.checksum,
-        )
-        if len(request.data) <= INLINE_CHECK_BYTES_MAX:
-            verdict = codecs.check_batch(*arguments)
-        else:
-            loop = asyncio.get_running_loop()
-            verdict = await loop.run_in_executor(None, codecs.check_batch, *arguments)
-        check_verdict(verdict, request)
-        return Batch(*arguments)
+        item = _Pending(request.request, cost, began, self._ring)
+        if not self._driver.begin(command, item.answer):
+            await self._driver.begin_later(command, item.answer)
+        self._pending.append(item)

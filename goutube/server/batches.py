@@ -57,27 +57,21 @@ def check_request(request: codecs.AppendRequest, record_bytes_max: int) -> None:
         )
 
 
-def check_verdict(verdict: int, request: codecs.AppendRequest) -> None:
-    """Turn what ``check_batch`` said into an error unless it is good.
-
-    Raises:
-        InvalidArgumentError: saying what is wrong with the batch.
-    """
+def refused_batch(verdict: int, request: codecs.AppendRequest) -> InvalidArgumentError:
+    """The error for a batch that ``check_batch`` did not find good: what is wrong with it."""
     match verdict:
-        case codecs.VERDICT_OK:
-            return
         case codecs.VERDICT_BAD_CHECKSUM:
-            raise InvalidArgumentError(
+            return InvalidArgumentError(
                 f"the batch's checksum {request.checksum:#010x} does not match; "
                 "it was damaged on the way or built wrongly"
             )
         case codecs.VERDICT_UNKNOWN_FORMAT:
-            raise InvalidArgumentError(
+            return InvalidArgumentError(
                 f"the batch has flags {request.flags:#x}, of which this release knows "
                 f"{codecs.BATCH_BLOCKS:#x} (block checksums) and {codecs.BATCH_DELTAS:#x} (times)"
             )
         case _:
-            raise InvalidArgumentError(_table_fault(request))
+            return InvalidArgumentError(_table_fault(request))
 
 
 def too_large(number: int, size: int, limit: int, what: str = "record") -> RecordTooLargeError:

@@ -11,8 +11,8 @@ from msgspec import Struct, field
 from goutube.errors import UsageError
 from goutube.limits import CHUNK_BYTES_DEFAULT, RECORD_BYTES_MAX, VIRTUAL_NODE_COUNT_DEFAULT
 from goutube.membership import KeyAction, KeyAnswer, Member
-from goutube.node import Command, NodeReport, Result
-from goutube.runtime import GossipFeed
+from goutube.node import Append, Command, NodeReport, Result
+from goutube.runtime import Answered, GossipFeed
 
 
 class Driver(Protocol):
@@ -20,6 +20,12 @@ class Driver(Protocol):
 
     def call(self, command: Command) -> asyncio.Future[Result]:
         """Begin to carry out one command; its answer, or the ``GoutubeError`` that it met."""
+
+    def begin(self, command: Append, answered: Answered) -> bool:
+        """``call`` without a future; False where ``begin_later`` has to wait for room."""
+
+    async def begin_later(self, command: Append, answered: Answered) -> None:
+        """``begin`` as soon as there is room."""
 
     def report(self) -> NodeReport:
         """The node's identity and shards."""

@@ -22,14 +22,18 @@ class Window:
         self._waiter: asyncio.Future[None] | None = None
         self.count = 0
 
-    async def enter(self, cost: int) -> None:
-        """Add an item of ``cost`` bytes as soon as there is room."""
-        while self.count and (
-            self.count >= self._count_max or self._bytes + cost > self._bytes_max
-        ):
-            await self._change()
+    def take(self, cost: int) -> bool:
+        """Add an item of ``cost`` bytes if there is room; False: ``enter`` waits for it."""
+        if self.count and (self.count >= self._count_max or self._bytes + cost > self._bytes_max):
+            return False
         self.count += 1
         self._bytes += cost
+        return True
+
+    async def enter(self, cost: int) -> None:
+        """Add an item of ``cost`` bytes as soon as there is room."""
+        while not self.take(cost):
+            await self._change()
 
     def leave(self, cost: int) -> None:
         """Take an item of ``cost`` bytes out."""

@@ -348,3 +348,55 @@ async def test_stop_does_not_wait_for_a_failed_disk(world):
     world.node.healthy = False
     await driver.stop()
     assert "drain" not in world.node.names()
+
+
+@driven
+async def test_an_append_that_is_begun_is_told_its_answer_in_the_turn_that_brings_it(world):
+    driver = await world.start()
+    told = []
+    assert driver.begin(append(), lambda *answer: told.append(answer))
+    assert driver.begin(append(), lambda *answer: told.append(answer))
+    await settle()
+    refusal = StreamNotFoundError("no")
+    await world.answer(Reply(1, "a"), Reply(2, None, refusal))
+    assert told == [("a", None), (None, refusal)]
+    assert driver.inflight_bytes == driver.calls_waiting == 0
+
+
+@driven
+async def test_an_append_without_room_begins_once_there_is_some_or_not_at_all(world):
+    world.admission = Admission(bytes_max=2000)
+    driver = await world.start()
+    told = []
+    assert driver.begin(append(1000), lambda *answer: told.append(answer))
+    assert not driver.begin(append(1000), lambda *answer: told.append(answer))
+    waiting = asyncio.create_task(
+        driver.begin_later(append(1000), lambda *answer: told.append(answer))
+    )
+    given_up = asyncio.create_task(
+        driver.begin_later(append(1000), lambda *answer: told.append(answer))
+    )
+    await settle()
+    given_up.cancel()
+    assert driver.calls_waiting == 1
+    await world.answer(Reply(1, "a"))
+    await waiting
+    await world.answer(Reply(2, "b"))
+    assert told == [("a", None), ("b", None)]
+    assert given_up.cancelled()
+    assert driver.inflight_bytes == driver.calls_waiting == 0
+
+
+@driven
+async def test_what_cannot_begin_says_so_at_once_and_what_has_begun_learns_of_a_fault(world):
+    driver = await world.start()
+    told = []
+    assert driver.begin(append(), lambda *answer: told.append(answer))
+    world.node.fail_in = "submit"
+    assert driver.begin(append(), lambda *answer: told.append(answer))
+    assert [type(error) for _, error in told] == [OutcomeUnknownError, OutcomeUnknownError]
+    with pytest.raises(DiskFailedError):
+        driver.begin(append(), lambda *answer: told.append(answer))
+    with pytest.raises(DiskFailedError):
+        await driver.begin_later(append(), lambda *answer: told.append(answer))
+    assert driver.inflight_bytes == 0

@@ -37,21 +37,32 @@ class Context:
 
 
 class Driver:
-    """Answers appends from a list: an error is the command's error, None never comes."""
+    """Answers appends from a list: an error is the command's error, None never comes.
 
-    def __init__(self, *answers):
+    The first ``refused`` appends find no room, and wait for it as long as ``room`` is not set.
+    """
+
+    def __init__(self, *answers, refused=0):
         self.answers = list(answers)
-        self.futures = []
+        self.refused = refused
+        self.room = asyncio.Event()
+        self.begun = []
 
-    def call(self, _command):
-        future = asyncio.get_running_loop().create_future()
-        self.futures.append(future)
+    def begin(self, command, answered):
+        if self.refused:
+            self.refused -= 1
+            return False
+        self.begun.append((command, answered))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
-            future.set_exception(answer)
+            answered(None, answer)
         elif answer is not None:
-            future.set_result(answer)
-        return future
+            answered(answer, None)
+        return True
+
+    async def begin_later(self, command, answered):
+        await self.room.wait()
+        self.begin(command, answered)
 
 
 def serve(context, driver):
@@ -67,7 +78,7 @@ def serve(context, driver):
         finally:
             await asyncio.sleep(0)
             assert len(asyncio.all_tasks()) == 1
-            driver.futures.clear()
+            driver.begun.clear()
             gc.collect()
             assert noise == []
 
@@ -107,13 +118,32 @@ def test_a_cancelled_call_lets_go_of_what_is_under_way():
     async def scenario():
         service = AppendService(driver, Drain(), Metrics("t"), RECORD_BYTES_MAX)
         call = asyncio.create_task(service.methods()[0].function(b"", context))
-        while not driver.futures:  # noqa: ASYNC110 - fakes have no events
+        while not driver.begun:  # noqa: ASYNC110 - fakes have no events
             await asyncio.sleep(0)
         call.cancel()
         with suppress(asyncio.CancelledError):
             await call
         assert call.cancelled()
-        assert driver.futures[0].cancelled()
+        driver.begun[0][1](AppendResult(0, 1, 7), None)  # nobody listens, nothing happens
+        await asyncio.sleep(0)
 
     asyncio.run(scenario())
     assert context.written == []
+
+
+def test_a_batch_for_which_there_is_no_room_waits_and_keeps_its_place():
+    context = Context(requests(3), grpc.aio.EOF)
+    driver = Driver(AppendResult(0, 1, 7), AppendResult(1, 2, 7), AppendResult(2, 3, 7), refused=1)
+
+    async def scenario():
+        service = AppendService(driver, Drain(), Metrics("t"), RECORD_BYTES_MAX)
+        call = asyncio.create_task(service.methods()[0].function(b"", context))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert driver.begun == []
+        driver.room.set()
+        await call
+
+    asyncio.run(scenario())
+    assert [command.producer.sequence for command, _ in driver.begun] == [0, 1, 2]
+    assert len(context.written) == 3
