@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Iterable
 from typing import Final, TypeAlias
 
 import grpc.aio
@@ -44,24 +44,22 @@ class AsyncWaiting(Operation):
 class Outbox:
     """Messages for a call, which one task takes; None ends it. A lighter ``asyncio.Queue``."""
 
-    __slots__ = ("_bell", "_messages")
+    __slots__ = ("_bell", "messages")
 
     def __init__(self) -> None:
-        self._messages: deque[bytes | None] = deque()
+        self.messages: deque[bytes | None] = deque()
         self._bell: asyncio.Future[None] | None = None
 
     def put(self, message: bytes | None) -> None:
         """Add a message."""
-        self._messages.append(message)
+        self.messages.append(message)
         if self._bell is not None and not self._bell.done():
             self._bell.set_result(None)
 
-    async def take(self) -> bytes | None:
-        """The next message, as soon as there is one."""
-        while not self._messages:
-            self._bell = asyncio.get_running_loop().create_future()
-            await self._bell
-        return self._messages.popleft()
+    def bell(self) -> asyncio.Future[None]:
+        """What rings with the next message; hang it up while there is none."""
+        self._bell = bell = asyncio.get_running_loop().create_future()
+        return bell
 
 
 class AsyncLane:
@@ -80,7 +78,7 @@ class AsyncLane:
         self._call: _Call | None = None
         self._callers: set[AsyncWaiting] = set()
         self._alarm: asyncio.TimerHandle | None = None
-        self._alarm_due = 0.0
+        self._alarm_due_ms = 0
 
     @property
     def idle(self) -> bool:
@@ -93,12 +91,13 @@ class AsyncLane:
         """Append batches, each with whether it is the last; return when all are committed."""
         try:
             for batch, last in batches:
-                self._session.submit(waiting, batch, now_ms(), seal=seal and last)
+                now = now_ms()
+                self._session.submit(waiting, batch, now, seal=seal and last)
                 waiting.complete = last
-                self._pump()
+                self._pump(now)
                 if not last:
                     await self._make_room(waiting)
-            await self._wait(waiting, lambda: waiting.done)
+            await self._finish(waiting)
         finally:
             self._leave(waiting)
         return waiting.result()
@@ -109,12 +108,14 @@ class AsyncLane:
         """Append records as they come, in batches that grow while others are under way."""
         try:
             async for record in records:
-                self._session.offer(waiting, record, now_ms())
-                self._pump()
+                now = now_ms()
+                self._session.offer(waiting, record, now)
+                self._pump(now)
                 await self._make_room(waiting)
-            self._session.finish(waiting, now_ms(), seal=seal)
-            self._pump()
-            await self._wait(waiting, lambda: waiting.done)
+            now = now_ms()
+            self._session.finish(waiting, now, seal=seal)
+            self._pump(now)
+            await self._finish(waiting)
         finally:
             self._leave(waiting)
         return waiting.result()
@@ -138,50 +139,52 @@ class AsyncLane:
 
     # -- the caller's side --------------------------------------------------------------------
 
-    def _pump(self) -> None:
+    def _pump(self, now: int) -> None:
         """Hand to the open call whatever may be sent; have a task open one if there is none."""
-        if self._task is None and not self._session.idle:
+        session, outbox = self._session, self._outbox
+        if self._task is None and not session.idle:
             self._task = asyncio.create_task(self._serve())
-        outbox = self._outbox
         if outbox is None:
             return
-        while (parcel := self._session.next_parcel(now_ms())) is not None:
-            outbox.put(requests.append_message(self._session, parcel))
+        while (parcel := session.next_parcel(now)) is not None:
+            outbox.put(requests.append_message(session, parcel))
 
     async def _make_room(self, waiting: AsyncWaiting) -> None:
-        await self._wait(waiting, lambda: not waiting.crowded)
+        while self._in_time(waiting) and waiting.crowded:
+            await self._bell(waiting)
         if waiting.error is not None:
             raise waiting.error
 
-    async def _wait(self, waiting: AsyncWaiting, enough: Callable[[], bool]) -> None:
-        loop = asyncio.get_running_loop()
-        while waiting.error is None:
-            left_ms = waiting.left_ms(now_ms())
-            if left_ms <= 0:
-                self._abandon(waiting)
-                return
-            if enough():
-                return
-            waiting.bell = loop.create_future()
-            self._callers.add(waiting)
-            self._set_alarm(loop.time() + left_ms / 1000)
-            try:
-                await waiting.bell
-            finally:
-                self._callers.discard(waiting)
+    async def _finish(self, waiting: AsyncWaiting) -> None:
+        """Wait until the outcome is known: a result, a refusal, or that the time is over."""
+        while not waiting.done and self._in_time(waiting):
+            await self._bell(waiting)
 
-    def _set_alarm(self, due: float) -> None:
-        """Have all callers look again at ``due`` or before; one timer for them all.
+    def _in_time(self, waiting: AsyncWaiting) -> bool:
+        """Whether a caller goes on waiting: an append whose time is over is given up.
 
-        Nearly always an earlier append's timer is there: one of its own would take each append a
-        tenth of its time.
+        One timer has all callers look again. Nearly always an earlier append's is there: one of its
+        own would take each append a tenth of its time.
         """
-        if self._alarm is not None:
-            if self._alarm_due <= due:
-                return
-            self._alarm.cancel()
-        self._alarm_due = due
-        self._alarm = asyncio.get_running_loop().call_at(due, self._alarmed)
+        if waiting.error is not None:
+            return False
+        now = now_ms()
+        left_ms = waiting.left_ms(now)
+        if left_ms <= 0:
+            self._abandon(waiting)
+            return False
+        if self._alarm is None or self._alarm_due_ms > now + left_ms:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm_due_ms = now + left_ms
+            self._alarm = asyncio.get_running_loop().call_later(left_ms / 1000, self._alarmed)
+        return True
+
+    def _bell(self, waiting: AsyncWaiting) -> asyncio.Future[None]:
+        """What rings when the caller should look again."""
+        waiting.bell = bell = asyncio.get_running_loop().create_future()
+        self._callers.add(waiting)
+        return bell
 
     def _alarmed(self) -> None:
         self._alarm = None
@@ -190,6 +193,7 @@ class AsyncLane:
 
     def _leave(self, waiting: AsyncWaiting) -> None:
         """The caller goes: with the outcome, or because it was cancelled."""
+        self._callers.discard(waiting)
         if not waiting.done:
             self._abandon(waiting)
 
@@ -213,7 +217,7 @@ class AsyncLane:
             outbox = Outbox()
             self._outbox = outbox
             self._session.opened()
-            self._pump()
+            self._pump(now_ms())
             wait_ms = await self._converse(outbox)
             if wait_ms:
                 await asyncio.sleep(wait_ms / 1000)
@@ -250,7 +254,7 @@ class AsyncLane:
 
     async def _write(self, call: _Call, outbox: Outbox) -> None:
         """Send until nothing has come for a while or the call is hung up."""
-        sent_ms = now_ms()
+        messages, sent_ms = outbox.messages, now_ms()
         loop = asyncio.get_running_loop()
         watch: asyncio.TimerHandle
 
@@ -265,7 +269,12 @@ class AsyncLane:
 
         watch = loop.call_later(IDLE_CALL_S, look)
         try:
-            while (message := await outbox.take()) is not None:
+            while True:
+                while not messages:
+                    await outbox.bell()
+                message = messages.popleft()
+                if message is None:
+                    break
                 await call.write(message)
                 sent_ms = now_ms()
             await call.done_writing()
@@ -278,8 +287,10 @@ class AsyncLane:
         request, result = requests.append_answer(message)
         if self._outbox is not outbox:
             return False
-        self._session.answered(request, result, now_ms())
-        self._pump()
+        now = now_ms()
+        self._session.answered(request, result, now)
+        if not self._session.idle:
+            self._pump(now)
         self._ring()
         return True
 

@@ -16,8 +16,14 @@ Content = Buffer | BinaryIO
 """Bytes, or a binary file that is read to its end."""
 
 
-def batches_of(content: Buffer) -> Iterator[tuple[Batch | None, bool]]:
+def batches_of(content: Buffer) -> Iterable[tuple[Batch | None, bool]]:
     """Batches of plain bytes, each with whether it is the last; no bytes are one empty batch."""
+    if isinstance(content, bytes) and 0 < len(content) <= RECORD_BYTES:
+        return ((requests.batch_of(content, (len(content),)), True),)  # what most appends are
+    return _cut_batches(content)
+
+
+def _cut_batches(content: Buffer) -> Iterator[tuple[Batch | None, bool]]:
     pieces = cut_bytes(content)
     piece = next(pieces, None)
     if piece is None:

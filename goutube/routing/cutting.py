@@ -26,10 +26,10 @@ def cut_bytes(content: Buffer) -> Iterator[tuple[Buffer, list[int]]]:
     Args:
         content: contiguous; ``bytes`` are not copied, anything that its owner could change is.
     """
-    view = memoryview(content).cast("B")
     if isinstance(content, bytes) and 0 < len(content) <= RECORD_BYTES:
         yield content, [len(content)]
         return
+    view = memoryview(content).cast("B")
     for start in range(0, len(view), BATCH_BYTES):
         piece: Buffer = view[start : start + BATCH_BYTES]
         length = len(piece)

@@ -87,9 +87,12 @@ class Operation:
         """One more batch is durable."""
         self.since_ms = now_ms
         self.committed_bytes += result.next_offset - result.offset
-        first = self.total or result
-        duplicate = first.duplicate or result.duplicate
-        self.total = AppendResult(first.offset, result.next_offset, result.stream_id, duplicate)
+        first = self.total
+        if first is None:
+            self.total = result
+        else:
+            duplicate = first.duplicate or result.duplicate
+            self.total = AppendResult(first.offset, result.next_offset, result.stream_id, duplicate)
         self.open_parcels -= 1
 
     def fail(self, error: GoutubeError) -> None:
