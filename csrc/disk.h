@@ -15,6 +15,14 @@ enum { GT_THREADS_MAX = 64 };
 
 enum gt_job_kind { GT_JOB_WRITE, GT_JOB_GROUP, GT_JOB_SYNC, GT_JOB_READ };
 
+/* Some of a group's parts, once more, for a file of their own. */
+struct gt_along {
+    int fd;
+    off_t position;
+    struct iovec *parts; /* behind the group's own, freed with them */
+    size_t part_count;
+};
+
 struct gt_job {
     struct gt_job *next;
     uint64_t ticket;
@@ -24,6 +32,8 @@ struct gt_job {
     off_t position;
     struct iovec *parts; /* freed with the job */
     size_t part_count;
+    struct gt_along *along; /* freed with the job; written, not synced, once the group is durable */
+    size_t along_count, files_done;
     struct gt_read_args args;
     struct gt_read_out out;
     double seconds;
@@ -101,6 +111,12 @@ static void gt_run_job(struct gt_job *job) {
     job->error = gt_write_parts(job->fd, job->position, job->parts, job->part_count);
     if (!job->error && job->sync) job->error = gt_sync(job->fd);
     job->seconds = gt_now() - start;
+    if (job->error) return;
+    for (size_t i = 0; i < job->along_count && !job->error; i++) {
+        const struct gt_along *a = &job->along[i];
+        job->files_done++;
+        job->error = gt_write_parts(a->fd, a->position, a->parts, a->part_count);
+    }
 }
 
 static void *gt_work(void *argument) {

@@ -92,9 +92,21 @@ class DiskThreads:
     ) -> None:
         """pwritev all buffers, short writes continued, then fdatasync if ``sync``."""
     def submit_group(
-        self, ticket: int, fd: int, position: int, seed: int, buffers: Sequence[Buffer]
+        self,
+        ticket: int,
+        fd: int,
+        position: int,
+        seed: int,
+        buffers: Sequence[Buffer],
+        along: Sequence[tuple[int, int, int, int]] = (),
     ) -> None:
-        """Complete a journal group's checksums (buffers[0] is its head), write and sync it."""
+        """Complete a journal group's checksums (buffers[0] is its head), write and sync it.
+
+        Then some of its buffers are written to other files, too, which are not synced.
+
+        Args:
+            along: (fd, position, number of the first buffer, how many) of each of these.
+        """
     def submit_sync(self, ticket: int, fd: int) -> None:
         """fdatasync."""
     def submit_read(
@@ -113,8 +125,11 @@ class DiskThreads:
         records: bool,
     ) -> None:
         """``read_file_run`` on a thread."""
-    def completed(self) -> list[tuple[int, int, ReadRun | None]]:
-        """Jobs that have ended since the last call: (ticket, errno or 0, what was read). Clears the eventfd.
+    def completed(self) -> list[tuple[int, int, ReadRun | int | None]]:
+        """Jobs that have ended since the last call: (ticket, errno or 0, what was read).
+
+        A group with files ``along`` that failed tells at which one instead: 0 is its own. Clears
+        the eventfd.
 
         Raises:
             MemoryError: none is lost; the eventfd is set, and the next call tells of them.

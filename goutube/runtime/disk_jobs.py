@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
@@ -20,7 +20,17 @@ from goutube._native import (
 )
 from goutube.crash_points import CrashPoint
 from goutube.limits import MIB
-from goutube.ports import Call, Disk, Job, Outcome, ReadEntries, SyncFile, WriteGroup, WriteSegment
+from goutube.ports import (
+    Call,
+    Disk,
+    File,
+    Job,
+    Outcome,
+    ReadEntries,
+    SyncFile,
+    WriteGroup,
+    WriteSegment,
+)
 from goutube.runtime.file import OsFile
 
 INLINE_READ_BYTES_MAX: Final = MIB
@@ -44,8 +54,8 @@ class DiskJobs:
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        self._started: dict[int, tuple[OsFile, CrashPoint | None]] = {}
-        """By ticket: the file, and the place that is reached with the end of the job."""
+        self._started: dict[int, tuple[Sequence[OsFile], Sequence[CrashPoint]]] = {}
+        """By ticket: the files, and the places that are reached with the end of the job."""
         self._groups = DiskThreads(1)
         self._segments = DiskThreads(_SEGMENT_THREADS)
         self._reads = DiskThreads(_READ_THREADS)
@@ -99,25 +109,35 @@ class DiskJobs:
 
     def _begin(self, job: WriteGroup | WriteSegment | SyncFile | ReadEntries) -> None:
         """Note a job that is about to be submitted."""
-        ends_at = None
+        files = [job.file]
+        ends_at: tuple[CrashPoint, ...] = ()
         match job:
             case WriteGroup():
                 self._disk.reached(CrashPoint.GROUP_GIVEN)
-                ends_at = CrashPoint.GROUP_DURABLE
+                ends_at = (CrashPoint.GROUP_DURABLE,)
+                if job.along:
+                    self._disk.reached(CrashPoint.ENTRIES_GIVEN)
+                    ends_at = (CrashPoint.GROUP_DURABLE, CrashPoint.ENTRIES_WRITTEN)
+                    files += [along.file for along in job.along]
             case WriteSegment():
                 self._disk.reached(CrashPoint.ENTRIES_GIVEN)
-                ends_at = CrashPoint.BULK_DURABLE if job.sync else CrashPoint.ENTRIES_WRITTEN
+                ends_at = (CrashPoint.BULK_DURABLE if job.sync else CrashPoint.ENTRIES_WRITTEN,)
             case SyncFile():
-                ends_at = CrashPoint.SEGMENT_FLUSHED
+                ends_at = (CrashPoint.SEGMENT_FLUSHED,)
             case ReadEntries():
                 pass
-        assert isinstance(job.file, OsFile)
-        self._started[job.ticket] = job.file, ends_at
+        self._started[job.ticket] = files, ends_at  # type: ignore[assignment]  # all are its own
 
     def _submit(self, job: WriteGroup | WriteSegment | SyncFile | ReadEntries, fd: int) -> None:
         match job:
             case WriteGroup():
-                self._groups.submit_group(job.ticket, fd, job.position, job.seed, job.buffers)
+                along = [
+                    (_pinned(part.file), part.position, part.first, part.count)
+                    for part in job.along
+                ]
+                self._groups.submit_group(
+                    job.ticket, fd, job.position, job.seed, job.buffers, along
+                )
             case WriteSegment():
                 self._segments.submit_write(job.ticket, fd, job.position, job.buffers, job.sync)
             case SyncFile():
@@ -132,12 +152,16 @@ class DiskJobs:
     def _collect(self, threads: DiskThreads) -> None:
         outcomes = []
         for ticket, code, run in threads.completed():
-            file, ends_at = self._started.pop(ticket)
-            file.unpin()
-            if ends_at is not None and not code:
-                self._disk.reached(ends_at)
-            error = OSError(code, os.strerror(code), file.path) if code else None
-            outcomes.append(Outcome(ticket, run, error))
+            files, ends_at = self._started.pop(ticket)
+            for file in files:
+                file.unpin()
+            if code:
+                path = files[run if isinstance(run, int) else 0].path
+                outcomes.append(Outcome(ticket, None, OSError(code, os.strerror(code), path)))
+                continue
+            for point in ends_at:
+                self._disk.reached(point)
+            outcomes.append(Outcome(ticket, run))
         if outcomes and self._ended is not None:
             self._ended(outcomes)
 
@@ -157,6 +181,11 @@ class DiskJobs:
             self._ended([Outcome(ticket, error=error)])
         else:
             raise error
+
+
+def _pinned(file: File) -> int:
+    assert isinstance(file, OsFile)
+    return file.pin()
 
 
 def _read(job: ReadEntries, fd: int) -> ReadRun:

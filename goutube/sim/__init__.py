@@ -10,9 +10,10 @@ from goutube.sim.plants import NO_PLANT, PLANTS, Plant
 from goutube.sim.simulation import Report, Simulation
 from goutube.sim.stepping import PowerCutError
 from goutube.sim.stream_history import BrokenPromiseError
-from goutube.sim.world import SMALL, HandClock, SeededEntropy, World
+from goutube.sim.world import APART, SMALL, HandClock, SeededEntropy, World
 
 __all__ = [
+    "APART",
     "NO_PLANT",
     "PLANTS",
     "SMALL",

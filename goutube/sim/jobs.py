@@ -27,6 +27,12 @@ def effects(disk: ports.Disk, job: ports.Job) -> Effects:
             yield
             job.file.sync()
             disk.reached(CrashPoint.GROUP_DURABLE)
+            for along in job.along:
+                yield
+                disk.reached(CrashPoint.ENTRIES_GIVEN)
+                parts = job.buffers[along.first : along.first + along.count]
+                along.file.write(along.position, *parts)
+                disk.reached(CrashPoint.ENTRIES_WRITTEN)
         case ports.WriteSegment():
             disk.reached(CrashPoint.ENTRIES_GIVEN)
             job.file.write(job.position, *job.buffers)

@@ -62,6 +62,8 @@ def _acknowledge_first(disk: ports.Disk, job: ports.Job) -> Effects:
     assert isinstance(head, bytearray)
     complete_group(job.seed, head, rest)
     job.file.write(job.position, *job.buffers)
+    for along in job.along:
+        along.file.write(along.position, *job.buffers[along.first : along.first + along.count])
     return None
 
 

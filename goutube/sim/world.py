@@ -57,6 +57,9 @@ SMALL = replace(
 )
 """Files so small that a short life seals segments and goes around the journal; all get heads."""
 
+APART = replace(SMALL, along_bytes_max=0)
+"""The same, but nothing is written to a segment by the job of a journal group."""
+
 
 class World:
     """One node; jobs wait in ``pending`` until they are run, in any order the test likes.

@@ -18,6 +18,8 @@ class StorageConfig(Struct, frozen=True, kw_only=True):
         bulk_bytes: what one shard brings at once beyond this goes to its segment and is synced
             there, so that bulk data is written once. The crossing point depends on the disk.
         group_bytes_max: one journal group. Bounds the latency of whoever waits for the next one.
+        along_bytes_max: of one shard in a journal group: up to this the thread that syncs the group
+            writes it to its segment, too. More goes there meanwhile, on a thread of its own.
         allocate_bytes_max: a segment's space is reserved in steps that double up to this.
         unnoted_bytes: heads of an open segment are written down when it has grown by its share of
             this; about so much of all open segments, and no more, a start reads after a kill.
@@ -42,6 +44,7 @@ class StorageConfig(Struct, frozen=True, kw_only=True):
     segment_bytes: int = 64 * MIB
     bulk_bytes: int = MIB
     group_bytes_max: int = 8 * MIB
+    along_bytes_max: int = 64 * KIB
     allocate_bytes_max: int = 8 * MIB
     unnoted_bytes: int = 128 * MIB
     heads_percent_max: int = 12
@@ -82,5 +85,6 @@ def small_storage(journal_bytes: int, segment_bytes: int) -> StorageConfig:
         bulk_bytes=min(MIB, group_bytes_max // 2),
         unnoted_bytes=min(128 * MIB, 2 * segment_bytes),
         group_bytes_max=group_bytes_max,
+        along_bytes_max=min(64 * KIB, group_bytes_max // 32),
         allocate_bytes_max=min(8 * MIB, max(64 * KIB, segment_bytes // 8)),
     )

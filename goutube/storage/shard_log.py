@@ -375,6 +375,10 @@ class ShardLog:
                 break
             span.durable = True
 
+    def written(self, last_index: int) -> None:
+        """Entries up to ``last_index`` are in their segment, unless a truncation dropped them."""
+        self.written_index = min(max(self.written_index, last_index), self.last_index)
+
     def begin_mark(self) -> int:
         """The index up to which everything will be durable once the group being formed is."""
         self._mark = self.durable_index

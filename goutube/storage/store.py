@@ -10,19 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from goutube._native import (
-    ENTRY_ALIGN,
-    JOURNAL_BLOCK_BYTES,
-    JOURNAL_RECORD_HEADER_BYTES,
-    encode_group,
-)
+from goutube._native import JOURNAL_BLOCK_BYTES, encode_group
 from goutube.crash_points import CrashPoint
 from goutube.errors import InvariantError
 from goutube.model import Buffer
 from goutube.ports import Call, Disk, File, Job, Outcome, WriteGroup, WriteSegment
 from goutube.storage.config import StorageConfig
 from goutube.storage.entries import StagedEntries
-from goutube.storage.group import GROUP_HEAD_BYTES, GROUP_MARK_BYTES, Group
+from goutube.storage.group import Group, group_bytes
 from goutube.storage.heads import note_heads
 from goutube.storage.identity import Identity
 from goutube.storage.index import SealedIndex, read_index
@@ -161,13 +156,14 @@ class Store(JobQueue):
     def _form_group(self) -> None:
         if self.group_running or not (self._staged or self._unmarked):
             return
-        size = self._next_group_bytes()
+        fitting = self._fitting()
+        size = group_bytes(fitting, self._unmarked.keys())
         position = self.journal.place(size)
         if position is None:
             return  # the ring is full: the checkpoint under way makes room
         group = Group(logs=dict(self._unmarked))
         self._unmarked.clear()
-        for log in self._fitting():
+        for log in fitting:
             del self._staged[log.shard]
             group.logs[log.shard] = log
             for item in log.take_staged():
@@ -175,6 +171,7 @@ class Store(JobQueue):
                 log.note_group(item.name, self.journal.sequence)
                 if isinstance(item, StagedEntries):
                     log.queue_write(item, bulk=False)
+            group.take_along(log, self.config.along_bytes_max)
             self._queue(log)
         self._submit_group(group, position, size)
 
@@ -188,17 +185,6 @@ class Store(JobQueue):
                 break
             logs.append(log)
         return logs
-
-    def _next_group_bytes(self) -> int:
-        """The size of the next group, whole blocks."""
-        fitting = self._fitting()
-        marked = self._unmarked.keys() | {log.shard for log in fitting}
-        total = GROUP_HEAD_BYTES + GROUP_MARK_BYTES * len(marked)
-        for log in fitting:
-            for item in log.staged:
-                body = item.byte_count if isinstance(item, StagedEntries) else len(item.body)
-                total += JOURNAL_RECORD_HEADER_BYTES + body + -body % ENTRY_ALIGN
-        return -(-total // JOURNAL_BLOCK_BYTES) * JOURNAL_BLOCK_BYTES
 
     def _submit_group(self, group: Group, position: int, size: int) -> None:
         marks = [(log, log.begin_mark()) for log in group.logs.values()]
@@ -218,7 +204,10 @@ class Store(JobQueue):
 
         def then(outcome: Outcome) -> None:
             self.group_running = False
+            group.end_along()
             if not self.fail(outcome):
+                for part in group.along:
+                    part.log.written(part.write.last_index)
                 self.stats.groups += 1
                 self.stats.group_bytes += size
                 for log, _ in marks:
@@ -227,10 +216,9 @@ class Store(JobQueue):
                 for callback in self.on_group:
                     callback()
 
-        seed = self.journal.seed
-        self.start(
-            lambda ticket: WriteGroup(ticket, self.journal.file, position, seed, buffers), then
-        )
+        file, seed = self.journal.file, self.journal.seed
+        along = [part.job for part in group.along]
+        self.start(lambda ticket: WriteGroup(ticket, file, position, seed, buffers, along), then)
 
     def marks(self) -> list[DurableMark]:
         """The durable mark of every log as of now."""
@@ -321,7 +309,7 @@ class Store(JobQueue):
                 return
             last_index = writes[-1].last_index  # a truncation meanwhile has lowered it
             was = log.commit_index
-            log.written_index = min(max(log.written_index, last_index), log.last_index)
+            log.written(last_index)
             self._advanced[log.shard] = log
             self._queued[log.shard] = log
             if bulk:

@@ -184,7 +184,9 @@ class DiskCalls:
                 lambda: self.threads.submit_write(1, self.fd, 0, self.buffers, True)
             ),
             "DiskThreads.submit_group": lambda: self._do(
-                lambda: self.threads.submit_group(2, self.fd, 8192, 7, group)
+                lambda: self.threads.submit_group(
+                    2, self.fd, 8192, 7, group, [(self.fd, 20_000, 0, 1)]
+                )
             ),
             "DiskThreads.submit_sync": lambda: self._do(
                 lambda: self.threads.submit_sync(3, self.fd)

@@ -13,7 +13,15 @@ from goutube._native import (
     encode_group,
     read_group,
 )
-from goutube.ports import Call, Outcome, ReadEntries, SyncFile, WriteGroup, WriteSegment
+from goutube.ports import (
+    Call,
+    Outcome,
+    ReadEntries,
+    SyncFile,
+    WriteAlong,
+    WriteGroup,
+    WriteSegment,
+)
 from goutube.runtime import DiskJobs, OsDisk
 
 
@@ -99,6 +107,52 @@ def test_a_group_is_written_with_its_checksums(disk):
     verdict, group = read_group(file.read(0, 3 * JOURNAL_BLOCK_BYTES), JOURNAL_BLOCK_BYTES, 7, 1)
     assert verdict == VERDICT_OK
     assert group.sequence == 1
+
+
+def group_with(disk, *along):
+    """A group of two records of 8 bytes, which go along."""
+    head = encode_group(7, 1, [], 0, 0)
+    records = [b"record-1", b"record-2"]
+    padding = bytes(JOURNAL_BLOCK_BYTES - len(head) - 16)
+    return WriteGroup(
+        1, disk.open("journal", create=True), 0, 7, [head, *records, padding], list(along)
+    )
+
+
+def test_a_groups_entries_are_written_along(disk):
+    one, both = disk.open("one", create=True), disk.open("both", create=True)
+    job = group_with(disk, WriteAlong(both, 3, 1, 2), WriteAlong(one, 0, 2, 1))
+    assert outcomes_of(disk, job) == {1: Outcome(1)}
+    assert both.read(0, 100) == b"\0\0\0record-1record-2"
+    assert one.read(0, 100) == b"record-2"
+    assert read_group(disk.open("journal").read(0, JOURNAL_BLOCK_BYTES), 0, 7, 1)[0] == VERDICT_OK
+
+
+@pytest.mark.parametrize("bad", ["one", "both", "journal"])
+def test_a_group_that_fails_names_the_file(disk, bad):
+    """What comes before it is written, nothing behind it."""
+    files = {name: disk.open(name, create=True) for name in ("one", "both")}
+    job = group_with(disk, WriteAlong(files["both"], 0, 1, 2), WriteAlong(files["one"], 0, 2, 1))
+    file = {**files, "journal": job.file}[bad]
+    read_only = os.open(os.fspath(disk.root / bad), os.O_RDONLY)
+    os.dup2(read_only, file.pin())
+    os.close(read_only)
+    file.unpin()
+    error = outcomes_of(disk, job)[1].error
+    assert isinstance(error, OSError)
+    assert (error.errno, error.filename) == (errno.EBADF, bad)
+    sizes = [disk.open(name).size() > 0 for name in ("journal", "both", "one")]
+    assert sizes == [bad != "journal", bad == "one", False]
+
+
+def test_a_file_that_a_group_writes_along_stays_open_meanwhile(disk):
+    file = disk.open("one", create=True)
+    job = group_with(disk, WriteAlong(file, 0, 1, 1))
+    found = outcomes_of(disk, job, Call(2, lambda disk: file.close()))
+    assert found[1] == Outcome(1)
+    assert disk.open("one").read(0, 9) == b"record-1"
+    with pytest.raises(OSError, match="closed"):
+        file.pin()
 
 
 @pytest.mark.parametrize("bytes_max", [1024, 2 << 20])

@@ -142,6 +142,35 @@ def test_a_group_needs_a_writable_head(fd, threads, buffers):
     assert threads.completed() == []
 
 
+@pytest.mark.parametrize("along", [(0, 0, 2, 1), (0, 0, 0, 3), (0, 0, 3, 0), (0, 0, 2**63, 2**63)])
+def test_a_group_takes_only_its_own_buffers_along(fd, threads, along):
+    head = encode_group(1, 1, [], 0, 0)
+    with pytest.raises(ValueError, match="there are 2"):
+        threads.submit_group(1, fd, 0, 1, [head, bytes(-len(head) % 4096)], [along])
+    assert threads.completed() == []
+
+
+@pytest.mark.parametrize("along", [[None], [(0, 0)], ["abcd"], [(0, 0, -1, 1)], 5])
+def test_what_goes_along_is_checked_before_anything_is_submitted(fd, threads, along):
+    head = encode_group(1, 1, [], 0, 0)
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        threads.submit_group(1, fd, 0, 1, [head, bytes(-len(head) % 4096)], along)
+    assert threads.completed() == []
+
+
+def test_a_group_tells_at_which_file_it_failed(fd, tmp_path, threads):
+    """0 is its own."""
+    read_only = os.open(tmp_path / "file", os.O_RDONLY)
+    head = encode_group(1, 1, [], 0, 0)
+    buffers = [head, bytes(-len(head) % 4096)]
+    threads.submit_group(1, fd, 0, 1, buffers, [(fd, 8192, 1, 1), (fd, 8192, 0, 1)])
+    threads.submit_group(2, fd, 0, 1, buffers, [(fd, 16384, 1, 1), (read_only, 0, 0, 1)])
+    threads.submit_group(3, read_only, 0, 1, buffers, [(fd, 0, 1, 1)])
+    assert ended(threads, 3) == [(1, 0, None), (2, errno.EBADF, 2), (3, errno.EBADF, 0)]
+    assert os.pread(fd, 4096, 8192)[: len(head)] == bytes(head)
+    os.close(read_only)
+
+
 def test_errors_are_numbers_of_their_own_job(fd, tmp_path, threads):
     """Each job has its own errno; the next one is not touched by it."""
     read_only = os.open(tmp_path / "file", os.O_RDONLY)

@@ -9,7 +9,7 @@ from goutube._native import join_records
 from goutube.limits import MIB
 from goutube.model import Batch, StreamId
 from goutube.node import Append, AtOffset, LastRecords, Read
-from goutube.sim import World
+from goutube.sim import APART, World
 
 
 def append(*records):
@@ -26,7 +26,7 @@ def test_an_entry_that_is_under_way_stops_no_read(records, start):
 
     The native reader takes a window at a time, and a window beyond the file's end is a torn file.
     """
-    world = World()
+    world = World(storage=APART)
     world.call(append(b"one"))
     world.call(append(b"two"))
     world.submit(append(b"three"))

@@ -1,7 +1,7 @@
 """Which ends of jobs bring a round of the node while a journal group is under way."""
 
 from goutube.ports import WriteGroup, WriteSegment
-from goutube.sim import World
+from goutube.sim import APART, World
 from tests.support.commands import append
 
 
@@ -11,7 +11,7 @@ def place_of(world, kind):
 
 def test_a_segment_write_brings_a_round_only_when_it_commits_something():
     """It mostly ends before the sync of its group, whose end brings the round for both."""
-    world = World()
+    world = World(storage=APART)
     world.call(append("a", b"x"))
     first = world.submit(append("a", b"y"))
     world.round()

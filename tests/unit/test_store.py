@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from goutube.errors import (
     DiskFailedError,
@@ -12,14 +13,14 @@ from goutube.errors import (
 )
 from goutube.node import Append, ListStreams, SealStream
 from goutube.ports import Call, Job, SyncFile, WriteGroup, WriteSegment
-from goutube.sim import MemoryDisk, PowerCutError, World
+from goutube.sim import APART, SMALL, MemoryDisk, PowerCutError, World
 from goutube.storage import EntryKind, NewEntry
 from tests.support.commands import append, batch_of, read_all
 
 
 def test_no_answer_before_the_group_is_synced_and_the_segment_written():
     """An append waits for its journal group and for the page cache of its segment."""
-    world = World()
+    world = World(storage=APART)
     world.call(append("a", b"first"))
     token = world.submit(append("a", b"second"))
     world.round()
@@ -31,6 +32,71 @@ def test_no_answer_before_the_group_is_synced_and_the_segment_written():
         world.run_one()
         world.round()
     assert world.replies[token].result.offset == 5
+
+
+def test_a_group_takes_its_entries_along_to_their_segment():
+    """One job syncs the group, then writes the entries; no answer comes before it has ended."""
+    world = World()
+    world.call(append("a", b"first"))
+    token = world.submit(append("a", b"second"))
+    world.round()
+    (job,) = [job for job in world.pending if isinstance(job, WriteGroup)]
+    assert not any(isinstance(job, WriteSegment) for job in world.pending)
+    (along,) = job.along
+    world.disk.log.clear()
+    world.run_one(world.pending.index(job))
+    steps = [step for step in world.disk.log if step.split()[0] in ("write", "sync")]
+    assert [step.split()[0] for step in steps] == ["write", "sync", "write"]
+    assert steps[1].endswith("journal")
+    assert along.file.path in steps[2]
+    assert token not in world.replies
+    world.round()
+    assert world.replies[token].result.offset == 5
+    assert read_all(world, "a") == b"firstsecond"
+    assert read_all(world.restart(), "a") == b"firstsecond"
+
+
+@pytest.mark.parametrize("size", [1028, 1029, 3000])
+def test_long_entries_are_written_while_their_group_is_synced(size):
+    """A job of their own, beside the group's."""
+    world = World(storage=replace(SMALL, along_bytes_max=128 + 4 + 1028))
+    world.call(append("a", b"first"))
+    world.submit(append("a", bytes(size)))
+    world.round()
+    assert any(isinstance(job, WriteSegment) for job in world.pending) == (size > 1028)
+
+
+def test_entries_do_not_overtake_what_waits_for_their_segment():
+    """Bulk that waits for a sync under way comes first, so they wait behind it."""
+    world = World(shard_count=1)
+    world.call(append("a", b"kept"))
+    world.clock.now_ms += 60_000
+    world.round()
+    world.submit(append("a", b"x" * 33_000))
+    world.round()
+    token = world.submit(append("a", b"behind"))
+    world.round()
+    groups = [job for job in world.pending if isinstance(job, WriteGroup)]
+    assert all(not job.along for job in groups)
+    world.settle()
+    assert world.replies[token].result.offset == 33_004
+    assert read_all(world, "a") == b"kept" + b"x" * 33_000 + b"behind"
+
+
+def test_entries_that_cannot_be_written_along_are_a_failure_of_the_disk():
+    """The group is durable; its end is not known to who appended, and nothing more is taken."""
+    world = World()
+    world.call(append("a", b"first"))
+    token = world.submit(append("a", b"second"))
+    world.round()
+    world.disk.fail["write shards"] = OSError(5, "Input/output error")
+    world.settle()
+    assert isinstance(world.replies[token].error, OutcomeUnknownError)
+    with pytest.raises(DiskFailedError):
+        world.call(append("a", b"third"))
+    assert read_all(world, "a") == b"first"
+    world.disk.fail.clear()
+    assert read_all(world.restart(), "a") == b"firstsecond"
 
 
 def test_appends_during_a_sync_form_one_next_group():
@@ -125,7 +191,7 @@ def test_a_checkpoint_waits_for_the_sync_of_a_new_segment():
 
 def test_a_write_that_comes_too_late_for_a_sync_is_synced_by_the_next_checkpoint():
     """The checkpoint's sync was put off by another one, and begins while a write is under way."""
-    world = World()
+    world = World(storage=APART)
     world.call(append("other", b"x"))
     world.submit(append("a", b"first"))
     held = hold_the_sync_of_a_new_segment(world)
@@ -373,9 +439,10 @@ def test_a_truncated_suffix_stays_hidden_after_every_kind_of_end():
     assert [cut.term_at(i) for i in range(1, cut.last_index + 1)] == [1, 1, 1, 2, 2]
 
 
-def test_a_write_under_way_proves_nothing_behind_a_truncation():
+@pytest.mark.parametrize("storage", [SMALL, APART], ids=["along", "apart"])
+def test_a_write_under_way_proves_nothing_behind_a_truncation(storage):
     """Tickets of hidden entries do not raise the durable index of the ones that replace them."""
-    world = World()
+    world = World(storage=storage)
     store = world.node.store
     log = store.logs[0]
     for number in range(4):
