@@ -55,6 +55,7 @@ from goutube.storage import (
 _name_of = attrgetter("name")
 _OWN_TOKEN = 0
 """Of what the node itself proposes; nobody waits for the answer."""
+_NEEDING_ROOM = (Append, CreateStream, ChangeStream)
 _CHECKPOINT_ENTRIES = 50_000
 """A catalogue is written when so many entries would have to be folded at the next start."""
 
@@ -125,6 +126,8 @@ class Node:
         """Take a command; its reply carries ``token``, whatever comes of it."""
         try:
             match command:
+                case Append():  # first: it is asked for most often
+                    self._propose(token, command)
                 case Read():
                     shard = self._shard_of(command.name)
                     stream = shard.stream_named(command.name, command.stream_id)
@@ -283,11 +286,11 @@ class Node:
 
     def _propose(self, token: int, command: Proposable) -> None:
         shard = self._shard_of(command.name)
-        if isinstance(command, CreateStream | ChangeStream):
+        if isinstance(command, (CreateStream, ChangeStream)):
             check_properties(command.properties)
         if self.store.failure is not None:
             raise self.store.failure
-        if isinstance(command, Append | CreateStream | ChangeStream):
+        if isinstance(command, _NEEDING_ROOM):
             self._space.check()
         reply = shard.propose(token, command, self._wall_ms)
         if shard.log.staged:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from goutube._native import last_delta
+from goutube._native import BATCH_DELTAS, last_delta
 from goutube.errors import (
     CorruptionError,
     GoutubeError,
@@ -233,7 +233,8 @@ def _proposed_change(log: ShardLog, entry: NewEntry, index: int) -> Change:
         count = size = checksum = delta = 0
     else:
         count, size, checksum = batch.record_count, len(batch.data), batch.checksum
-        delta = last_delta(count, batch.flags, batch.tables)
+        deltas = batch.flags & BATCH_DELTAS
+        delta = last_delta(count, batch.flags, batch.tables) if deltas else 0
     stream_id = entry.stream_id or stream_id_of(log.shard, index)  # type: ignore[arg-type]
     return Change(
         index,

