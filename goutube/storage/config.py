@@ -18,8 +18,8 @@ class StorageConfig(Struct, frozen=True, kw_only=True):
         bulk_bytes: what one shard brings at once beyond this goes to its segment and is synced
             there, so that bulk data is written once. The crossing point depends on the disk.
         group_bytes_max: one journal group. Bounds the latency of whoever waits for the next one.
-        along_bytes_max: of one shard in a journal group: up to this the thread that syncs the group
-            writes it to its segment, too. More goes there meanwhile, on a thread of its own.
+        along_bytes_max: so much of a journal group the thread that syncs it writes to segments,
+            too, and that last. More goes there meanwhile, on threads of its own.
         allocate_bytes_max: a segment's space is reserved in steps that double up to this.
         unnoted_bytes: heads of an open segment are written down when it has grown by its share of
             this; about so much of all open segments, and no more, a start reads after a kill.

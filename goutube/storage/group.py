@@ -43,6 +43,7 @@ class Group(Struct):
     _entries: StagedEntries | None = None
     """Those that were added last; ``_first`` is the number of their first buffer in ``records``."""
     _first: int = 0
+    _along_bytes: int = 0
 
     def add(self, log: ShardLog, item: StagedEntries | StagedRecord) -> None:
         """Put what one shard has staged into the group."""
@@ -66,12 +67,14 @@ class Group(Struct):
     def take_along(self, log: ShardLog, bytes_max: int) -> None:
         """Take over a log's next write to its segment, where that is what was just added of it.
 
-        Not where others come before it, the segment is not ready for it, or it is long: long ones
-        are written while the group is being synced.
+        Not where others come before it or the segment is not ready for it, nor more than
+        ``bytes_max`` of the group: long writes are made while the group is being synced.
         """
         entries = self._entries
         segments = [s for s in log.unsealed() if s.queue or s.in_flight]
-        if entries is None or len(segments) != 1 or entries.byte_count > bytes_max:
+        if entries is None or len(segments) != 1:
+            return
+        if self._along_bytes + entries.byte_count > bytes_max:
             return
         (segment,) = segments
         file, writes = segment.file, segment.queue
@@ -79,6 +82,7 @@ class Group(Struct):
             return
         if entries.position + entries.byte_count > segment.reserved:
             return
+        self._along_bytes += entries.byte_count
         segment.queue, segment.in_flight, segment.unsynced = [], writes, True
         # The head comes before the records.
         job = WriteAlong(file, entries.position, 1 + self._first, len(entries.buffers))

@@ -66,6 +66,24 @@ def test_long_entries_are_written_while_their_group_is_synced(size):
     assert any(isinstance(job, WriteSegment) for job in world.pending) == (size > 1028)
 
 
+def test_a_group_takes_only_so_much_along():
+    """Of several shards' entries, the first ones go with it, the others by jobs of their own."""
+    world = World(storage=replace(SMALL, along_bytes_max=2 * (128 + 4 + 100)))
+    names = [f"s{number}" for number in range(8)]
+    for name in names:
+        world.call(append(name, b"first"))
+    shards = {world.node._map.shard_of(name): name for name in names}
+    assert len(shards) == 4
+    for name in shards.values():
+        world.submit(append(name, bytes(100)))
+    world.round()
+    (group,) = [job for job in world.pending if isinstance(job, WriteGroup)]
+    apart = [job for job in world.pending if isinstance(job, WriteSegment)]
+    assert (len(group.along), len(apart)) == (2, 2)
+    world.settle()
+    assert all(read_all(world, name) == b"first" + bytes(100) for name in shards.values())
+
+
 def test_entries_do_not_overtake_what_waits_for_their_segment():
     """Bulk that waits for a sync under way comes first, so they wait behind it."""
     world = World(shard_count=1)
