@@ -19,9 +19,11 @@ enum gt_job_kind { GT_JOB_WRITE, GT_JOB_GROUP, GT_JOB_SYNC, GT_JOB_READ };
 struct gt_along {
     int fd;
     off_t position;
-    struct iovec *parts; /* behind the group's own, freed with them */
+    struct iovec *parts; /* copies, behind all along: writing uses parts up */
     size_t part_count;
 };
+
+enum { GT_ALONG_BYTES = 32 }; /* fd, position, number of the first part, count: 64 bits each */
 
 struct gt_job {
     struct gt_job *next;
@@ -141,6 +143,39 @@ static void *gt_work(void *argument) {
     }
     pthread_mutex_unlock(&pool->lock);
     return NULL;
+}
+
+/* Have parts of a job written to other files, too, as rows of GT_ALONG_BYTES say; 0 or an errno. */
+static int gt_take_along(struct gt_job *job, const uint8_t *rows, size_t bytes) {
+    size_t count = bytes / GT_ALONG_BYTES, copies = 0;
+    if (bytes % GT_ALONG_BYTES) return EINVAL;
+    for (const uint8_t *row = rows; row < rows + bytes; row += GT_ALONG_BYTES) {
+        uint64_t first = gt_load64(row + 16), parts = gt_load64(row + 24);
+        if (first > job->part_count || parts > job->part_count - first) return EINVAL;
+        copies += parts;
+    }
+    if (!count) return 0;
+    job->along = malloc(count * sizeof(struct gt_along) + copies * sizeof(struct iovec));
+    if (!job->along) return ENOMEM;
+    struct iovec *to = (struct iovec *)(job->along + count);
+    for (; job->along_count < count; rows += GT_ALONG_BYTES) {
+        struct gt_along *a = &job->along[job->along_count++];
+        a->fd = (int)gt_load64(rows);
+        a->position = (off_t)gt_load64(rows + 8);
+        a->parts = to;
+        a->part_count = gt_load64(rows + 24);
+        memcpy(to, job->parts + gt_load64(rows + 16), a->part_count * sizeof *to);
+        to += a->part_count;
+    }
+    return 0;
+}
+
+static void gt_free_job(struct gt_job *job) {
+    free(job->out.lengths);
+    free(job->out.stamps);
+    free(job->parts);
+    free(job->along);
+    free(job);
 }
 
 /* Finish what waits, then end the threads. What has ended can still be drained. */

@@ -29,11 +29,6 @@ cdef extern from "disk.h" nogil:
     void gt_read_run(gt_source *s, const gt_read_args *a, gt_read_out *out) noexcept
     enum gt_job_kind:
         GT_JOB_WRITE, GT_JOB_GROUP, GT_JOB_SYNC, GT_JOB_READ
-    struct gt_along:
-        int fd
-        long long position
-        iovec *parts
-        size_t part_count
     struct gt_job:
         gt_job *next
         uint64_t ticket
@@ -43,12 +38,13 @@ cdef extern from "disk.h" nogil:
         long long position
         iovec *parts
         size_t part_count
-        gt_along *along
         size_t along_count, files_done
         gt_read_args args
         gt_read_out out
         double seconds
         void *owner
+    int gt_take_along(gt_job *job, const uint8_t *rows, size_t bytes) noexcept
+    void gt_free_job(gt_job *job) noexcept
     struct gt_pool:
         int wake_fd
     enum:

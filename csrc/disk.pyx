@@ -3,18 +3,18 @@
 import os
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, PyObject
 from libc.errno cimport ENOMEM
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from csrc.crc32c cimport gt_crc32c_init
 from csrc.disk cimport (
-    GT_JOB_GROUP, GT_JOB_READ, GT_JOB_SYNC, GT_JOB_WRITE, GT_THREADS_MAX, gt_along, gt_job,
+    GT_JOB_GROUP, GT_JOB_READ, GT_JOB_SYNC, GT_JOB_WRITE, GT_THREADS_MAX, gt_free_job, gt_job,
     gt_job_kind, gt_pool, gt_pool_drain, gt_pool_give_back, gt_pool_start, gt_pool_stop,
-    gt_pool_submit, gt_read_args, gt_read_out, gt_read_run, gt_source, iovec)
+    gt_pool_submit, gt_read_args, gt_read_out, gt_read_run, gt_source, gt_take_along, iovec)
 from csrc.layout cimport GT_GROUP_HEAD_BYTES
 
 cdef extern from "Python.h":
@@ -149,36 +149,18 @@ cdef tuple _outcome(gt_job *job):
     """How a job ended; where there is no memory to say so, ask again."""
     cdef _Owner owner = <_Owner>job.owner
     if job.kind != GT_JOB_READ:
-        at = job.files_done if job.error and job.along_count else None
-        return job.ticket, job.error, at
+        return job.ticket, job.error, job.files_done if job.error and job.along_count else None
     if owner.run is None and owner.data != NULL:
         owner.run = _run_of(&job.out, &owner.data)
     # Bytes that are gone for want of memory are an error of the reading.
     return job.ticket, job.error if owner.run is not None else ENOMEM, owner.run
 
 
-cdef void _copy_along(
-        gt_job *job, iovec *copies, int fd, long long position, size_t first,
-        size_t count) noexcept:
-    """Have some of a group's parts written to another file, too: writing uses parts up."""
-    cdef gt_along *along = &job.along[job.along_count]
-    along.fd = fd
-    along.position = position
-    along.parts = copies
-    along.part_count = count
-    memcpy(copies, job.parts + first, count * sizeof(iovec))
-    job.along_count += 1
-
-
 cdef gt_job *_freed(gt_job *job) noexcept:
     """Free a job and what it works on; the one behind it."""
     cdef gt_job *after = job.next
-    free(job.out.lengths)
-    free(job.out.stamps)
-    free(job.parts)
-    free(job.along)
     Py_DECREF(<_Owner>job.owner)
-    free(job)
+    gt_free_job(job)
     return after
 
 
@@ -230,37 +212,28 @@ cdef class DiskThreads:
 
     cdef int _write(
             self, uint64_t ticket, gt_job_kind kind, int fd, long long position, object buffers,
-            bint sync, uint32_t seed, object along) except -1:
+            bint sync, uint32_t seed, bytes along) except -1:
         cdef _Owner owner = _Owner()
-        cdef size_t i, first, count, spare = 0
-        cdef int along_fd
-        cdef long long along_position
-        cdef list rows = []
+        cdef size_t i
+        cdef int error
         owner.hold(buffers)
-        for along_fd, along_position, first, count in along:
-            if first > owner.count or count > owner.count - first:
-                raise ValueError(f"{count} buffers from {first} on, but there are {owner.count}")
-            rows.append((along_fd, along_position, first, count))
-            spare += count
         if kind == GT_JOB_GROUP and (
                 owner.count == 0 or owner.views[0].readonly
                 or owner.views[0].len < <Py_ssize_t>GT_GROUP_HEAD_BYTES):
             raise ValueError("a group begins with its writable head")
         cdef gt_job *job = self._job(ticket, kind, fd, owner)
-        job.parts = <iovec *>calloc(owner.count + spare + 1, sizeof(iovec))
-        if rows:
-            job.along = <gt_along *>calloc(len(rows), sizeof(gt_along))
-        if job.parts == NULL or rows and job.along == NULL:
+        job.parts = <iovec *>calloc(owner.count + 1, sizeof(iovec))
+        if job.parts == NULL:
             _freed(job)
             raise MemoryError
         for i in range(owner.count):
             job.parts[i].iov_base = owner.views[i].buf
             job.parts[i].iov_len = owner.views[i].len
         job.part_count = owner.count
-        cdef iovec *copies = job.parts + owner.count
-        for along_fd, along_position, first, count in rows:
-            _copy_along(job, copies, along_fd, along_position, first, count)
-            copies += count
+        error = gt_take_along(job, <const uint8_t *>PyBytes_AS_STRING(along), len(along))
+        if error:
+            _freed(job)
+            raise MemoryError if error == ENOMEM else ValueError("along names what is not there")
         job.position = position
         job.sync = sync
         job.seed = seed
@@ -270,20 +243,17 @@ cdef class DiskThreads:
     def submit_write(
             self, uint64_t ticket, int fd, long long position, buffers not None, bint sync):
         """pwritev all buffers, short writes continued, then fdatasync if ``sync``."""
-        self._write(ticket, GT_JOB_WRITE, fd, position, buffers, sync, 0, ())
+        self._write(ticket, GT_JOB_WRITE, fd, position, buffers, sync, 0, b"")
 
     def submit_group(
             self, uint64_t ticket, int fd, long long position, uint32_t seed, buffers not None,
-            along not None=()):
-        """Complete a journal group's checksums (buffers[0] is its head), write and sync it.
-
-        Then some of its buffers are written to other files, too, which are not synced.
-        """
+            bytes along not None=b""):
+        """Complete a group's checksums (in buffers[0]), write and sync it; then what is along."""
         self._write(ticket, GT_JOB_GROUP, fd, position, buffers, True, seed, along)
 
     def submit_sync(self, uint64_t ticket, int fd):
         """fdatasync."""
-        self._write(ticket, GT_JOB_SYNC, fd, 0, (), True, 0, ())
+        self._write(ticket, GT_JOB_SYNC, fd, 0, (), True, 0, b"")
 
     def submit_read(
             self, uint64_t ticket, int fd, size_t position, size_t count, uint32_t salt,

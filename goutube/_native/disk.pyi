@@ -98,14 +98,15 @@ class DiskThreads:
         position: int,
         seed: int,
         buffers: Sequence[Buffer],
-        along: Sequence[tuple[int, int, int, int]] = (),
+        along: bytes = b"",
     ) -> None:
         """Complete a journal group's checksums (buffers[0] is its head), write and sync it.
 
         Then some of its buffers are written to other files, too, which are not synced.
 
         Args:
-            along: (fd, position, number of the first buffer, how many) of each of these.
+            along: fd, position, number of the first buffer and how many, of each of these files;
+                64 bits each, little-endian.
         """
     def submit_sync(self, ticket: int, fd: int) -> None:
         """fdatasync."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
@@ -41,6 +42,8 @@ As much as one answer of a bulk read, 0.15 ms; on threads its processor time is 
 _SEGMENT_THREADS: Final = 2
 _READ_THREADS: Final = 2
 _CALL_THREADS: Final = 2
+
+_ALONG: Final = struct.Struct("<4q")
 
 Ended = Callable[[list[Outcome]], None]
 
@@ -131,10 +134,10 @@ class DiskJobs:
     def _submit(self, job: WriteGroup | WriteSegment | SyncFile | ReadEntries, fd: int) -> None:
         match job:
             case WriteGroup():
-                along = [
-                    (_pinned(part.file), part.position, part.first, part.count)
+                along = b"".join(
+                    _ALONG.pack(_pinned(part.file), part.position, part.first, part.count)
                     for part in job.along
-                ]
+                )
                 self._groups.submit_group(
                     job.ticket, fd, job.position, job.seed, job.buffers, along
                 )

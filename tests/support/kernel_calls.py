@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,7 +186,7 @@ class DiskCalls:
             ),
             "DiskThreads.submit_group": lambda: self._do(
                 lambda: self.threads.submit_group(
-                    2, self.fd, 8192, 7, group, [(self.fd, 20_000, 0, 1)]
+                    2, self.fd, 8192, 7, group, struct.pack("<4q", self.fd, 20_000, 0, 1)
                 )
             ),
             "DiskThreads.submit_sync": lambda: self._do(

@@ -8,6 +8,7 @@ import mmap
 import os
 import select
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -142,18 +143,24 @@ def test_a_group_needs_a_writable_head(fd, threads, buffers):
     assert threads.completed() == []
 
 
-@pytest.mark.parametrize("along", [(0, 0, 2, 1), (0, 0, 0, 3), (0, 0, 3, 0), (0, 0, 2**63, 2**63)])
+def rows(*along):
+    return b"".join(struct.pack("<4q", *row) for row in along)
+
+
+@pytest.mark.parametrize(
+    "along",
+    [
+        rows((0, 0, 2, 1)),
+        rows((0, 0, 0, 3)),
+        rows((0, 0, 3, 0)),
+        rows((0, 0, 0, 1), (0, 0, -1, 1)),
+        rows((0, 0, 1, -1)),
+        bytes(33),
+    ],
+)
 def test_a_group_takes_only_its_own_buffers_along(fd, threads, along):
     head = encode_group(1, 1, [], 0, 0)
-    with pytest.raises(ValueError, match="there are 2"):
-        threads.submit_group(1, fd, 0, 1, [head, bytes(-len(head) % 4096)], [along])
-    assert threads.completed() == []
-
-
-@pytest.mark.parametrize("along", [[None], [(0, 0)], ["abcd"], [(0, 0, -1, 1)], 5])
-def test_what_goes_along_is_checked_before_anything_is_submitted(fd, threads, along):
-    head = encode_group(1, 1, [], 0, 0)
-    with pytest.raises((TypeError, ValueError, OverflowError)):
+    with pytest.raises(ValueError, match="what is not there"):
         threads.submit_group(1, fd, 0, 1, [head, bytes(-len(head) % 4096)], along)
     assert threads.completed() == []
 
@@ -163,9 +170,9 @@ def test_a_group_tells_at_which_file_it_failed(fd, tmp_path, threads):
     read_only = os.open(tmp_path / "file", os.O_RDONLY)
     head = encode_group(1, 1, [], 0, 0)
     buffers = [head, bytes(-len(head) % 4096)]
-    threads.submit_group(1, fd, 0, 1, buffers, [(fd, 8192, 1, 1), (fd, 8192, 0, 1)])
-    threads.submit_group(2, fd, 0, 1, buffers, [(fd, 16384, 1, 1), (read_only, 0, 0, 1)])
-    threads.submit_group(3, read_only, 0, 1, buffers, [(fd, 0, 1, 1)])
+    threads.submit_group(1, fd, 0, 1, buffers, rows((fd, 8192, 1, 1), (fd, 8192, 0, 1)))
+    threads.submit_group(2, fd, 0, 1, buffers, rows((fd, 16384, 1, 1), (read_only, 0, 0, 1)))
+    threads.submit_group(3, read_only, 0, 1, buffers, rows((fd, 0, 1, 1)))
     assert ended(threads, 3) == [(1, 0, None), (2, errno.EBADF, 2), (3, errno.EBADF, 0)]
     assert os.pread(fd, 4096, 8192)[: len(head)] == bytes(head)
     os.close(read_only)
