@@ -28,7 +28,7 @@ from goutube.limits import KIB, MIB
 from tests.support.pieces import BrokenPromiseError, Told, piece_of
 from tests.support.wire_client import WireClient, append_request
 
-CALL_S = 30
+CALL_S = 120
 BURST_BATCHES_MAX = 8
 _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 100),
