@@ -12,6 +12,7 @@ from goutube.agent.assembly import Agent
 from goutube.config import Loaded
 from goutube.errors import ConfigError
 from goutube.observe import LineWriter, set_up_logs
+from goutube.runtime import keep_freed_buffers
 from goutube.runtime import run as run_loop
 
 _LAST_LINES_S: Final = 1.0
@@ -32,6 +33,7 @@ def run(loaded: Loaded) -> int:
     set_up_logs(config.log_level, config.log_format, lines, {"node": config.node_name})
     _allow_many_files()
     _ask_for_no_algebra_threads()
+    keep_freed_buffers()
     agent = Agent(loaded, lambda: lines.drain(_LAST_LINES_S))
     try:
         return run_loop(agent.run)

@@ -12,6 +12,7 @@ from goutube.runtime.gossip import Gossip, GossipOptions, GossipStats
 from goutube.runtime.gossip_feed import FeedEvent, GossipFeed
 from goutube.runtime.gossip_sockets import endpoint_of
 from goutube.runtime.loop import loop_name, run
+from goutube.runtime.memory import keep_freed_buffers
 
 __all__ = [
     "Admission",
@@ -30,6 +31,7 @@ __all__ = [
     "SystemEntropy",
     "endpoint_of",
     "give_back_memory",
+    "keep_freed_buffers",
     "loop_name",
     "run",
 ]
