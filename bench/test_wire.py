@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from goutube._native import (
+    ReadData,
     decode_append_request,
     decode_append_response,
     decode_produce_request,
@@ -82,7 +83,7 @@ ENCODERS: dict[str, tuple[Codec, Codec]] = {
     ),
     "ReadResponse": (
         lambda data: encode_read_response(
-            9, 1000, data, 0xE3069283, TABLES, TABLES, 5, 1000 + len(data), 1 << 40, False
+            9, 1000, ReadData(data), 0xE3069283, TABLES, TABLES, 5, 1000 + len(data), 1 << 40, False
         ),
         read_response,
     ),
@@ -118,4 +119,5 @@ def test_encode(benchmark, rival, message, size):
     """Values into a message."""
     ours, theirs = ENCODERS[message]
     made = benchmark(ours if rival == "goutube" else theirs, DATA[:size])
-    assert bytes(made) == theirs(DATA[:size])
+    kind = getattr(stream_pb2, message, None) or getattr(streaming_pb2, message)
+    assert kind.FromString(bytes(made)) == kind.FromString(theirs(DATA[:size]))

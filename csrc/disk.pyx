@@ -2,20 +2,25 @@
 
 import os
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.buffer cimport (
+    PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer)
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, PyObject
 from libc.errno cimport ENOMEM
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memmove, memset
 
+from csrc.buffer cimport take_buffer
 from csrc.crc32c cimport gt_crc32c_init
 from csrc.disk cimport (
     GT_JOB_GROUP, GT_JOB_READ, GT_JOB_SYNC, GT_JOB_WRITE, GT_THREADS_MAX, gt_free_job, gt_job,
     gt_job_kind, gt_pool, gt_pool_drain, gt_pool_give_back, gt_pool_start, gt_pool_stop,
     gt_pool_submit, gt_read_args, gt_read_out, gt_read_run, gt_source, gt_take_along, iovec)
 from csrc.layout cimport GT_GROUP_HEAD_BYTES
+from csrc.wire cimport (
+    GT_MESSAGE_BYTES_MAX, gt_encode, gt_encoded_bytes, gt_put, gt_read_response, gt_value,
+    gt_varint_bytes, gt_write_varint)
 
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(
@@ -26,95 +31,7 @@ cdef extern from "Python.h":
 gt_crc32c_init()
 
 
-cdef class ReadRun:
-    """Bytes of one stream out of a run of entries."""
-
-    cdef readonly int verdict, error_number
-    cdef readonly uint64_t position, needed, offset, next_offset, ordinal
-    cdef readonly uint32_t checksum
-    cdef readonly bytes data, lengths, timestamps
-
-
-cdef ReadRun _run_of(gt_read_out *out, PyObject **data):
-    """What a read found; it shares ``data``, which is NULL where it could not be made shorter."""
-    cdef ReadRun run = ReadRun.__new__(ReadRun)
-    run.verdict = out.verdict
-    run.error_number = out.error
-    run.position = out.position
-    run.needed = out.needed
-    run.offset = out.offset
-    run.next_offset = out.next_offset
-    run.ordinal = out.ordinal
-    run.checksum = out.checksum
-    run.lengths = PyBytes_FromStringAndSize(<char *>out.lengths, 4 * out.record_count)
-    run.timestamps = PyBytes_FromStringAndSize(<char *>out.stamps, 8 * out.record_count)
-    _PyBytes_Resize(data, out.data_bytes)
-    run.data = <bytes>data[0]
-    return run
-
-
-cdef gt_read_args _args(
-        size_t position, size_t count, uint32_t salt, uint64_t stream_id, uint64_t first_offset,
-        uint64_t limit_offset, uint64_t first_ordinal, uint64_t first_stamp, size_t bytes_max,
-        bint records) noexcept:
-    cdef gt_read_args a
-    a.position = position
-    a.count = count
-    a.salt = salt
-    a.stream_id = stream_id
-    a.first_offset = first_offset
-    a.limit_offset = limit_offset
-    a.first_ordinal = first_ordinal
-    a.first_stamp = first_stamp
-    # No run gives more bytes than it is long, nor more than the limit leaves.
-    a.bytes_max = min(bytes_max, count, limit_offset - min(first_offset, limit_offset))
-    a.records = records
-    return a
-
-
-cdef ReadRun _read(gt_source *source, gt_read_args *a):
-    cdef gt_read_out out
-    memset(&out, 0, sizeof(out))
-    cdef PyObject *data = new_bytes(NULL, a.bytes_max)
-    out.data = <uint8_t *>start_of(data)
-    with nogil:
-        gt_read_run(source, a, &out)
-    try:
-        return _run_of(&out, &data)
-    finally:
-        Py_XDECREF(data)
-        free(out.lengths)
-        free(out.stamps)
-
-
-def read_run(
-        const uint8_t[::1] buffer not None, size_t position, size_t count, uint32_t salt,
-        uint64_t stream_id, uint64_t first_offset, uint64_t limit_offset, uint64_t first_ordinal,
-        uint64_t first_stamp, size_t bytes_max, bint records):
-    """Read one stream's bytes out of the entries in [position, position + count) of a segment."""
-    cdef gt_source source
-    cdef gt_read_args a = _args(
-        position, count, salt, stream_id, first_offset, limit_offset, first_ordinal, first_stamp,
-        bytes_max, records)
-    memset(&source, 0, sizeof(source))
-    source.memory = &buffer[0] if buffer.shape[0] else <const uint8_t *>b""
-    source.memory_bytes = buffer.shape[0]
-    return _read(&source, &a)
-
-
-def read_file_run(
-        int fd, size_t position, size_t count, uint32_t salt, uint64_t stream_id,
-        uint64_t first_offset, uint64_t limit_offset, uint64_t first_ordinal,
-        uint64_t first_stamp, size_t bytes_max, bint records, bint nowait):
-    """``read_run`` on a file; a small range of a large batch is read without the rest of it."""
-    cdef gt_source source
-    cdef gt_read_args a = _args(
-        position, count, salt, stream_id, first_offset, limit_offset, first_ordinal, first_stamp,
-        bytes_max, records)
-    memset(&source, 0, sizeof(source))
-    source.fd = fd
-    source.nowait = nowait
-    return _read(&source, &a)
+include "reading.pxi"
 
 
 cdef class _Owner:
@@ -122,15 +39,13 @@ cdef class _Owner:
 
     cdef Py_buffer *views
     cdef size_t count
-    cdef PyObject *data
-    cdef ReadRun run
+    cdef ReadData data
 
     def __dealloc__(self):
         cdef size_t i
         for i in range(self.count):
             PyBuffer_Release(&self.views[i])
         free(self.views)
-        Py_XDECREF(self.data)
 
     cdef int hold(self, object buffers) except -1:
         cdef size_t count = len(buffers)
@@ -150,10 +65,7 @@ cdef tuple _outcome(gt_job *job):
     cdef _Owner owner = <_Owner>job.owner
     if job.kind != GT_JOB_READ:
         return job.ticket, job.error, job.files_done if job.error and job.along_count else None
-    if owner.run is None and owner.data != NULL:
-        owner.run = _run_of(&job.out, &owner.data)
-    # Bytes that are gone for want of memory are an error of the reading.
-    return job.ticket, job.error if owner.run is not None else ENOMEM, owner.run
+    return job.ticket, job.error, _run_of(&job.out, owner.data)
 
 
 cdef gt_job *_freed(gt_job *job) noexcept:
@@ -264,10 +176,12 @@ cdef class DiskThreads:
             position, count, salt, stream_id, first_offset, limit_offset, first_ordinal,
             first_stamp, bytes_max, records)
         cdef _Owner owner = _Owner()
-        owner.data = new_bytes(NULL, args.bytes_max)
+        cdef ReadData data = ReadData.__new__(ReadData)
+        owner.data = data
+        cdef uint8_t *start = data.take_room(args.bytes_max)
         cdef gt_job *job = self._job(ticket, GT_JOB_READ, fd, owner)
         job.args = args
-        job.out.data = <uint8_t *>start_of(owner.data)
+        job.out.data = start
         gt_pool_submit(&self.pool, job)
 
     def completed(self):

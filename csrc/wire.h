@@ -31,6 +31,8 @@ static const uint8_t gt_produce_request[] = {GT_NONE, GT_STRING, GT_NONE, GT_BYT
 static const uint8_t gt_consume_request[] = {GT_NONE, GT_STRING, GT_UINT64, GT_UINT64, GT_UINT64};
 static const uint8_t gt_consume_response[] = {GT_NONE, GT_BYTES};
 
+enum { GT_MESSAGE_BYTES_MAX = 0x7fffffff };
+
 enum { GT_WIRE_VARINT = 0, GT_WIRE_FIXED64 = 1, GT_WIRE_BYTES = 2, GT_WIRE_FIXED32 = 5 };
 
 /* One past a varint of at most `bytes_max` bytes, or NULL. Bits beyond the 64th are dropped. */
@@ -144,6 +146,13 @@ gt_write_varint(uint8_t *p, uint64_t value) {
     }
     *p++ = (uint8_t)value;
     return p;
+}
+
+/* Set a field; zero is what one that is left out means. */
+static inline void
+gt_put(gt_value *value, uint64_t number) {
+    value->number = number;
+    value->present = number != 0;
 }
 
 /* Bytes that `gt_encode` writes. Field numbers above 15 would need longer tags. */

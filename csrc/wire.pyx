@@ -1,40 +1,20 @@
 """The hot messages in protobuf's wire form, without an object of protobuf's in between."""
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_FromObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from csrc.buffer cimport take_buffer
+from csrc.wire cimport (
+    GT_MESSAGE_BYTES_MAX, gt_append_request, gt_append_response, gt_consume_request,
+    gt_consume_response, gt_decode, gt_encode, gt_encoded_bytes, gt_produce_request, gt_put,
+    gt_read_response, gt_value)
+
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
-
-cdef extern from "wire.h":
-    ctypedef struct gt_value:
-        const uint8_t *start
-        uint64_t number
-        bint present
-
-    const uint8_t gt_append_request[15]
-    const uint8_t gt_append_response[6]
-    const uint8_t gt_read_response[11]
-    const uint8_t gt_produce_request[4]
-    const uint8_t gt_consume_request[5]
-    const uint8_t gt_consume_response[2]
-
-    bint gt_decode(
-        const uint8_t *p, const uint8_t *end, const uint8_t *kinds, unsigned int count,
-        gt_value *values) noexcept nogil
-    uint64_t gt_encoded_bytes(
-        const uint8_t *kinds, unsigned int count, const gt_value *values) noexcept nogil
-    void gt_encode(
-        uint8_t *p, const uint8_t *kinds, unsigned int count,
-        const gt_value *values) noexcept nogil
-
-cdef enum:
-    MESSAGE_BYTES_MAX = 0x7fffffff
-
 
 # Everywhere below, values[n] is the field with the number n of the message's .proto file.
 
@@ -96,29 +76,23 @@ cdef inline object view(object whole, bytes message, const gt_value *value):
 
 cdef bytes encode(const uint8_t *kinds, unsigned int count, const gt_value *values):
     cdef uint64_t size = gt_encoded_bytes(kinds, count, values)
-    if size > MESSAGE_BYTES_MAX:
-        raise ValueError(f"a message of {size} bytes; protobuf allows {MESSAGE_BYTES_MAX}")
+    if size > GT_MESSAGE_BYTES_MAX:
+        raise ValueError(f"a message of {size} bytes; protobuf allows {GT_MESSAGE_BYTES_MAX}")
     cdef bytes message = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>size)
     gt_encode(<uint8_t *>PyBytes_AS_STRING(message), kinds, count, values)
     return message
 
 
-cdef inline void put(gt_value *value, uint64_t number) noexcept:
-    value.number = number
-    value.present = number != 0
-
-
 cdef inline int put_text(gt_value *value, str content) except -1:
     cdef Py_ssize_t size = 0
     value.start = <const uint8_t *>PyUnicode_AsUTF8AndSize(content, &size)
-    put(value, <uint64_t>size)
+    gt_put(value, <uint64_t>size)
     return 0
 
 
 cdef inline int put_buffer(gt_value *value, object content, Py_buffer *view) except -1:
-    PyObject_GetBuffer(content, view, PyBUF_SIMPLE)
-    value.start = <const uint8_t *>view.buf
-    put(value, <uint64_t>view.len)
+    value.start = take_buffer(content, view)
+    gt_put(value, <uint64_t>view.len)
     return 0
 
 
@@ -157,18 +131,18 @@ def encode_append_request(
     memset(values, 0, sizeof(values))
     memset(views, 0, sizeof(views))
     put_text(&values[1], stream)
-    put(&values[2], stream_id)
-    put(&values[3], request)
+    gt_put(&values[2], stream_id)
+    gt_put(&values[3], request)
     if expected_offset is not None:
         values[4].number = expected_offset
         values[4].present = True
-    put(&values[6], producer_epoch)
-    put(&values[7], sequence)
-    put(&values[8], seal)
-    put(&values[9], record_count)
-    put(&values[10], flags)
-    put(&values[11], checksum)
-    put(&values[14], producer_time_ms)
+    gt_put(&values[6], producer_epoch)
+    gt_put(&values[7], sequence)
+    gt_put(&values[8], seal)
+    gt_put(&values[9], record_count)
+    gt_put(&values[10], flags)
+    gt_put(&values[11], checksum)
+    gt_put(&values[14], producer_time_ms)
     try:
         put_buffer(&values[5], producer_id, &views[0])
         put_buffer(&values[12], tables, &views[1])
@@ -198,11 +172,11 @@ def encode_append_response(
 ):
     cdef gt_value values[6]
     memset(values, 0, sizeof(values))
-    put(&values[1], request)
-    put(&values[2], offset)
-    put(&values[3], next_offset)
-    put(&values[4], stream_id)
-    put(&values[5], duplicate)
+    gt_put(&values[1], request)
+    gt_put(&values[2], offset)
+    gt_put(&values[3], next_offset)
+    gt_put(&values[4], stream_id)
+    gt_put(&values[5], duplicate)
     return encode(gt_append_response, 6, values)
 
 
@@ -223,32 +197,6 @@ def decode_read_response(bytes message not None):
     response.end_offset = values[9].number
     response.end_of_stream = values[10].number != 0
     return response
-
-
-def encode_read_response(
-    uint64_t stream_id, uint64_t offset, data, uint32_t checksum, lengths, timestamps,
-    uint64_t ordinal, uint64_t next_offset, uint64_t end_offset, bint end_of_stream,
-):
-    cdef gt_value values[11]
-    cdef Py_buffer views[3]
-    memset(values, 0, sizeof(values))
-    memset(views, 0, sizeof(views))
-    put(&values[1], stream_id)
-    put(&values[2], offset)
-    put(&values[4], checksum)
-    put(&values[7], ordinal)
-    put(&values[8], next_offset)
-    put(&values[9], end_offset)
-    put(&values[10], end_of_stream)
-    try:
-        put_buffer(&values[3], data, &views[0])
-        put_buffer(&values[5], lengths, &views[1])
-        put_buffer(&values[6], timestamps, &views[2])
-        return encode(gt_read_response, 11, values)
-    finally:
-        PyBuffer_Release(&views[0])
-        PyBuffer_Release(&views[1])
-        PyBuffer_Release(&views[2])
 
 
 def decode_produce_request(bytes message not None):

@@ -13,7 +13,14 @@ from goutube._native.batches import (
     last_delta,
 )
 from goutube._native.checksum import CPU_PATH, crc32c
-from goutube._native.disk import DiskThreads, ReadRun, read_file_run, read_run
+from goutube._native.disk import (
+    DiskThreads,
+    ReadData,
+    ReadRun,
+    encode_read_response,
+    read_file_run,
+    read_run,
+)
 from goutube._native.framing import (
     ENTRY_ALIGN,
     ENTRY_HEADER_BYTES,
@@ -74,7 +81,6 @@ from goutube._native.wire import (
     encode_append_request,
     encode_append_response,
     encode_consume_response,
-    encode_read_response,
 )
 
 __all__ = [
@@ -110,6 +116,7 @@ __all__ = [
     "EntryScan",
     "JournalGroup",
     "JournalRecord",
+    "ReadData",
     "ReadResponse",
     "ReadRun",
     "StreamMap",

@@ -1,7 +1,25 @@
 from collections.abc import Sequence
 from typing import Self, final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, override
+
+@final
+class ReadData:
+    """Bytes of a stream, with room around them for the rest of the message that they will go out in.
+
+    What has a buffer can be copied into one. A reading makes it and fills it without the interpreter.
+    """
+
+    def __init__(self, content: Buffer = b"") -> None: ...
+    def __len__(self) -> int: ...
+    @override
+    def __eq__(self, value: object, /) -> bool: ...
+    def __buffer__(self, flags: int, /) -> memoryview:
+        """What ``memoryview`` and others look at.
+
+        Raises:
+            BufferError: the bytes have gone into their message.
+        """
 
 @final
 class ReadRun:
@@ -17,7 +35,7 @@ class ReadRun:
     offset: int
     """Of the first byte returned; with no byte returned: where to read on."""
     next_offset: int
-    data: bytes
+    data: ReadData
     checksum: int
     """CRC-32C of ``data``."""
     lengths: bytes
@@ -26,6 +44,28 @@ class ReadRun:
     """With ``records``: uint64 little-endian each, else empty."""
     ordinal: int
     """With ``records``: of the first record returned."""
+
+def encode_read_response(
+    stream_id: int,
+    offset: int,
+    data: ReadData,
+    checksum: int,
+    lengths: bytes,
+    timestamps: bytes,
+    ordinal: int,
+    next_offset: int,
+    end_offset: int,
+    end_of_stream: bool,
+) -> bytes:
+    """goutube.v1.ReadResponse, made of ``data`` itself: the bytes stay where they were read to.
+
+    So ``data`` comes first in the message, and the other fields behind it, in the order of their
+    numbers. It is used up.
+
+    Raises:
+        BufferError: it was used up before, or somebody has a view of it.
+        OverflowError: a value that does not fit its field.
+    """
 
 def read_run(
     buffer: Buffer,

@@ -81,18 +81,6 @@ def encode_append_response(
     request: int, offset: int, next_offset: int, stream_id: int, duplicate: bool
 ) -> bytes: ...
 def decode_read_response(message: bytes) -> ReadResponse | None: ...
-def encode_read_response(
-    stream_id: int,
-    offset: int,
-    data: Buffer,
-    checksum: int,
-    lengths: Buffer,
-    timestamps: Buffer,
-    ordinal: int,
-    next_offset: int,
-    end_offset: int,
-    end_of_stream: bool,
-) -> bytes: ...
 def decode_produce_request(message: bytes) -> tuple[str, memoryview] | None:
     """(point, frame) of streaming.v1.ProduceRequest."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from goutube._native import ReadData
 from goutube.errors import GoutubeError
 from goutube.model import (
     AppendResult,
@@ -140,11 +141,11 @@ class Read(Struct, frozen=True):
 
 
 class ReadAnswer(Struct, frozen=True):
-    """Bytes of a stream; the fields are those of goutube.v1.ReadResponse."""
+    """Bytes of a stream; the fields are those of goutube.v1.ReadResponse, made of ``data``."""
 
     stream_id: StreamId
     offset: int
-    data: bytes
+    data: ReadData
     checksum: int
     lengths: bytes
     timestamps: bytes

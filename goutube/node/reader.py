@@ -12,6 +12,7 @@ from goutube._native import (
     VERDICT_IO_ERROR,
     VERDICT_OK,
     VERDICT_TOO_LONG,
+    ReadData,
     ReadRun,
 )
 from goutube.errors import CorruptionError, GoutubeError, StreamNotFoundError
@@ -199,7 +200,7 @@ class Reader:
             answer = ReadAnswer(
                 StreamId(stream.stream_id),
                 offset,
-                b"",
+                ReadData(),
                 0,
                 b"",
                 b"",

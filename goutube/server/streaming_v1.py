@@ -83,7 +83,7 @@ class StreamingService:
         chunks = Chunks(chunk_bytes)
         async with aclosing(read_ahead(self._driver, command, follow=False)) as answers:
             async for answer in answers:
-                for chunk in chunks.cut(answer.data):
+                for chunk in chunks.cut(memoryview(answer.data)):
                     await context.write(codecs.encode_consume_response(chunk))
         if rest := chunks.rest():
             await context.write(codecs.encode_consume_response(rest))
@@ -122,7 +122,7 @@ class Chunks:
         self._pieces: list[memoryview] = []
         self._held_bytes = 0
 
-    def cut(self, piece: bytes) -> Iterator[Buffer]:
+    def cut(self, piece: Buffer) -> Iterator[Buffer]:
         """Yield the chunks that this piece completes; iterate to the end before the next piece."""
         view = memoryview(piece)
         start = 0

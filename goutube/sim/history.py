@@ -267,7 +267,7 @@ class History:
         expect(within or not answer.data, f"{stream}: read beyond the limit")
         expect(not answer.data or crc32c(answer.data) == answer.checksum, f"{stream}: checksum")
         stream.show(answer.start_offset, answer.end_offset, sealed=answer.sealed)
-        stream.observe(answer.offset, answer.data)
+        stream.observe(answer.offset, memoryview(answer.data))
 
     def _erred(self, command: Command, error: GoutubeError) -> None:
         name: str = getattr(command, "name", "")

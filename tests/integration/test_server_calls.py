@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from goutube import errors
+from goutube._native import ReadData
 from goutube.api import methods, stream_pb2, streaming_pb2
 from goutube.limits import MIB
 from goutube.model import AppendResult, StreamId
@@ -88,7 +89,7 @@ def flood_answer(command):
     """A mebibyte of a stream that does not end."""
     start = command.start.offset if isinstance(command.start, AtOffset) else 0
     return ReadAnswer(
-        StreamId(1), start, bytes(MIB), 0, b"", b"", 0, start + MIB, 0, 1 << 60, False
+        StreamId(1), start, ReadData(bytes(MIB)), 0, b"", b"", 0, start + MIB, 0, 1 << 60, False
     )
 
 

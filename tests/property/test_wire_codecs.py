@@ -64,7 +64,6 @@ DECODED = [
 ENCODED = [
     (stream_pb2.AppendRequest, native.encode_append_request, APPEND_REQUEST),
     (stream_pb2.AppendResponse, native.encode_append_response, APPEND_RESPONSE),
-    (stream_pb2.ReadResponse, native.encode_read_response, READ_RESPONSE),
     (streaming_pb2.ConsumeResponse, native.encode_consume_response, {"frame": BYTES}),
 ]
 
@@ -204,6 +203,29 @@ def test_what_we_write_is_protobufs_own_bytes(message_class, encode, fields):
         assert message == message_class(**values).SerializeToString(deterministic=True)
 
     holds()
+
+
+@UNHURRIED
+@given(
+    st.fixed_dictionaries(READ_RESPONSE),
+    st.sampled_from([1, 127, 128, 16_383, 16_384, 70_000]) | st.none(),
+)
+def test_an_answer_made_of_its_data_is_read_by_protobuf(values, size):
+    """The data come first, then protobuf's own bytes of all other fields; and nothing twice."""
+    if size is not None:
+        values["data"] = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    data = native.ReadData(values["data"])
+    arguments = [data if name == "data" else values[name] for name in READ_RESPONSE]
+    message = native.encode_read_response(*arguments)
+    assert _of_protobuf(stream_pb2.ReadResponse.FromString(message), values) == values
+    assert _of_ours(native.decode_read_response(message), values) == values
+    first = stream_pb2.ReadResponse(data=values["data"]).SerializeToString()
+    others = stream_pb2.ReadResponse(**{**values, "data": b""})
+    assert message == first + others.SerializeToString(deterministic=True)
+    with pytest.raises(BufferError):
+        native.encode_read_response(*arguments)
+    with pytest.raises(BufferError):
+        memoryview(data)
 
 
 @pytest.mark.parametrize(("message_class", "decode", "fields"), DECODED, ids=_name)

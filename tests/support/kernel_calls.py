@@ -37,7 +37,9 @@ def kernel_calls(folder: str) -> dict[str, Call]:
         key, 1, 2, 3, b"p" * 16, 4, 5, True, 3, flags, checksum, tables, data, 6
     )
     answer = native.encode_append_response(1, 2, 3, 4, True)
-    read = native.encode_read_response(1, 2, data, 3, lengths, stamps, 4, 5, 6, True)
+    read = native.encode_read_response(
+        1, 2, native.ReadData(data), 3, lengths, stamps, 4, 5, 6, True
+    )
     frame = native.encode_consume_response(b"frame" * 9)
     produce = b"\x0a\x01a\x12" + frame[1:] if frame[:1] == b"\x0a" else frame
     tokens = np.sort(np.arange(1, 9, dtype=np.uint64) << np.uint64(60))
@@ -129,8 +131,9 @@ def kernel_calls(folder: str) -> dict[str, Call]:
         "encode_append_response": lambda: native.encode_append_response(1, 2, 3, 4, True),
         "decode_append_response": lambda: native.decode_append_response(answer),
         "encode_read_response": lambda: native.encode_read_response(
-            1, 2, data, 3, lengths, stamps, 4, 5, 6, True
+            1, 2, native.ReadData(data), 3, lengths, stamps, 4, 5, 6, True
         ),
+        "ReadData": lambda: bytes(native.ReadData(data)),
         "decode_read_response": lambda: native.decode_read_response(read),
         "decode_produce_request": lambda: native.decode_produce_request(produce),
         "decode_consume_request": lambda: native.decode_consume_request(b"\x0a\x01a\x10\x05"),

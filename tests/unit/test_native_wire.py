@@ -7,11 +7,11 @@ from array import array
 import pytest
 
 from goutube._native import (
+    ReadData,
     decode_append_request,
     decode_append_response,
     decode_consume_request,
     decode_produce_request,
-    decode_read_response,
     encode_append_request,
     encode_append_response,
     encode_consume_response,
@@ -110,18 +110,30 @@ def test_numbers_are_cut_to_their_type_as_protobuf_does():
     assert request.seal is True
 
 
+def test_data_that_somebody_looks_at_stay_as_they_are():
+    """An answer is not made of them as long as a view of them is held."""
+    data = ReadData(memoryview(b"xabcx")[1:4])
+    view = memoryview(data)
+    with pytest.raises(BufferError):
+        encode_read_response(1, 2, data, 3, b"", b"", 4, 5, 6, False)
+    assert (view, len(data), data) == (b"abc", 3, b"abc")
+    assert view.readonly
+    view.release()
+    assert encode_read_response(0, 0, data, 0, b"", b"", 0, 0, 0, True) == b"\x1a\x03abc\x50\x01"
+    with pytest.raises(ValueError, match="has its bytes"):
+        ReadData(b"ab").__init__(b"other")
+
+
 def test_any_contiguous_buffer_is_written():
     """Encoders take bytes, bytearrays, views and arrays."""
-    lengths, timestamps = array("I", [1, 2]), array("Q", [3, 4])
-    message = encode_read_response(
-        1, 2, memoryview(b"xabcx")[1:4], 5, lengths, timestamps, 6, 7, 8, True
+    tables = array("I", [1, 2])
+    message = encode_append_request(
+        "s", 1, 2, None, b"", 3, 4, False, 2, 0, 5, tables, memoryview(b"xabcx")[1:4], 6
     )
-    response = decode_read_response(message)
-    assert response is not None
-    assert bytes(response.data) == b"abc"
-    assert list(response.lengths.cast("I")) == [1, 2]
-    assert list(response.timestamps.cast("Q")) == [3, 4]
-    assert (response.ordinal, response.next_offset, response.end_of_stream) == (6, 7, True)
+    request = decode_append_request(message)
+    assert request is not None
+    assert bytes(request.data) == b"abc"
+    assert list(request.tables.cast("I")) == [1, 2]
     assert encode_consume_response(bytearray(b"ab")) == b"\x0a\x02ab"
     with pytest.raises(BufferError):
         encode_consume_response(memoryview(b"abcd")[::2])

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goutube._native import ReadData
 from goutube.errors import ShuttingDownError, StreamNotFoundError
 from goutube.model import StreamId
 from goutube.node import AtOffset, Read, ReadAnswer
@@ -127,7 +128,9 @@ def test_chunks_are_the_same_bytes(pieces, size):
 
 def answer(offset, data, end, sealed=False, stream_id=7):
     after = offset + len(data)
-    return ReadAnswer(StreamId(stream_id), offset, data, 0, b"", b"", 0, after, 0, end, sealed)
+    return ReadAnswer(
+        StreamId(stream_id), offset, ReadData(data), 0, b"", b"", 0, after, 0, end, sealed
+    )
 
 
 class ReadDriver:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from goutube._native import crc32c
+from goutube._native import ReadData, crc32c
 from goutube.errors import (
     CorruptionError,
     DiskFullError,
@@ -54,7 +54,9 @@ class Told:
     def read(self, offset: int, data: bytes, end: int) -> None:
         read = Read("s", ID, AtOffset(offset), None, 1000, False, False)
         after = offset + len(data)
-        answer = ReadAnswer(ID, offset, data, crc32c(data), b"", b"", 0, after, 0, end, False)
+        answer = ReadAnswer(
+            ID, offset, ReadData(data), crc32c(data), b"", b"", 0, after, 0, end, False
+        )
         self.answer(read, answer)
 
 
