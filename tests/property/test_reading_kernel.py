@@ -18,9 +18,11 @@ from goutube._native import (
     VERDICT_OK,
     VERDICT_WOULD_BLOCK,
     DiskThreads,
+    encode_read_response,
     read_file_run,
     read_run,
 )
+from goutube.api import stream_pb2
 from tests.reference.reading import Answer, Entry, Request, encode, read
 
 SALT = 0xC0FFEE
@@ -234,6 +236,34 @@ def test_blocks_taken_whole_and_in_part_make_one_checksum():
             run = read_run(segment, 0, count, SALT, *request.arguments())
             assert run.data == whole[first:limit]
             assert run.checksum == crc32c(run.data)
+
+
+@UNHURRIED
+@given(_asked(st.one_of(_entries(), _entries(LARGE, 3))))
+def test_what_was_read_becomes_the_message(asked):
+    """However much less than the room for it was found, and however many records tables tell of."""
+    entries, request = asked
+    segment, count = _segment(entries)
+    run = read_run(segment, 0, count, SALT, *request.arguments())
+    wanted = stream_pb2.ReadResponse(
+        stream_id=1, offset=run.offset, data=bytes(run.data), checksum=run.checksum,
+        lengths=run.lengths, timestamps=run.timestamps, ordinal=run.ordinal,
+        next_offset=run.next_offset, end_offset=2**64 - 1, end_of_stream=True,
+    )  # fmt: skip
+    message = encode_read_response(
+        1, run.offset, run.data, run.checksum, run.lengths, run.timestamps, run.ordinal,
+        run.next_offset, 2**64 - 1, True,
+    )  # fmt: skip
+    assert stream_pb2.ReadResponse.FromString(message) == wanted
+
+
+def test_a_message_is_as_long_as_what_is_in_it():
+    """A batch of 100 bytes is read with room for its whole entry: the length of data takes less."""
+    segment, count = _segment([Entry(1, 0, 0, 1000, [b"x" * 100], None, b"")])
+    assert count > 128
+    run = read_run(segment, 0, count, SALT, 1, 0, 1000, 0, 0, 1 << 20, False)
+    message = encode_read_response(1, 0, run.data, 0, b"", b"", 0, 0, 0, False)
+    assert message == b"\x1a\x64" + b"x" * 100 + b"\x08\x01"
 
 
 @pytest.mark.parametrize("records", [False, True])
