@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 from goutube._native import JOURNAL_BLOCK_BYTES, encode_group
 from goutube.crash_points import CrashPoint
-from goutube.errors import InvariantError
+from goutube.errors import CorruptionError, InvariantError
 from goutube.model import Buffer
 from goutube.ports import Call, Disk, File, Job, Outcome, WriteGroup, WriteSegment
 from goutube.storage.config import StorageConfig
@@ -359,7 +359,12 @@ class Store(JobQueue):
 
         def seal(disk: Disk) -> SealedIndex:
             seal_segment_file(disk, segment, terms)
-            return read_index(disk, segment.index_path)
+            try:
+                return read_index(disk, segment.index_path)
+            except CorruptionError:
+                # Hardly written, and no longer whole; all that it says is known here still.
+                seal_segment_file(disk, segment, terms)
+                return read_index(disk, segment.index_path)
 
         def then(outcome: Outcome) -> None:
             if not self.fail(outcome):
