@@ -257,14 +257,15 @@ class SealingWriter(LibraryWriter):
             if not self.gate.may_go_on():
                 return
             self.append(client, stream)
+        answers = []
         if self.chance.random() < 0.5 or not self.append(client, stream, seal=True):
-            self.insist(self._seal, client, stream)
+            answers.append(self.insist(self._seal, client, stream))
         try:
-            self.insist(client.append, stream, b"too late")
+            answers.append(self.insist(client.append, stream, b"too late"))
         except StreamSealedError:
             self.sealed.append(stream)
         else:
-            raise BrokenPromiseError("unsealed", stream)
+            raise BrokenPromiseError("unsealed", f"{stream}; answers: {answers}")
 
     def _seal(self, client, stream):
         """Seal a stream, of which perhaps nothing was taken yet."""
