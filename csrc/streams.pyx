@@ -1,14 +1,16 @@
 """Streams: what is known of each, and tables of them by id or by name."""
 
 cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport UINT32_MAX, uint32_t, uint64_t
+from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy
 
+from csrc.layout cimport gt_load32, gt_load64, gt_store32, gt_store64
 from csrc.lookup cimport (
     gt_key, gt_lookup, gt_lookup_at, gt_lookup_bytes, gt_lookup_find, gt_lookup_grow,
     gt_lookup_move, gt_lookup_remove, gt_lookup_replace, gt_lookup_take)
@@ -28,6 +30,8 @@ cdef extern from *:
     }
     """
     uint64_t gt_name_hash(const char *name, size_t size) noexcept nogil
+
+include "producers.pxi"
 
 
 @cython.final
@@ -140,6 +144,28 @@ cdef class StreamState:
             rest = rest.base._rest if rest.base is not None else None
         return None
 
+    def heard_of(
+        self, bytes producer_id not None, uint32_t epoch, uint64_t sequence,
+        uint32_t record_count, uint32_t checksum, uint64_t offset, uint64_t stamp,
+        Py_ssize_t batches_max,
+    ):
+        """Remember a batch of a producer, and no more than so many of its epoch."""
+        if sequence + record_count < sequence:
+            raise OverflowError(f"a sequence of {sequence} and {record_count} records more")
+        cdef Producer known = self.producer(producer_id)
+        cdef Producer now = Producer.__new__(Producer)
+        now.epoch = epoch
+        now.next_sequence = sequence + record_count
+        now.last_stamp = stamp
+        now.window = _window_after(
+            known.window if known is not None and known.epoch == epoch else b"",
+            sequence, record_count, checksum, offset, batches_max)
+        if self._rest is None:
+            self._rest = _Rest.__new__(_Rest)
+        if self._rest.producers is None:
+            self._rest.producers = {}
+        self._rest.producers[producer_id] = now
+
     def overlay(self):
         """A copy that can run ahead of this state, which is its ``base``."""
         cdef StreamState copy = StreamState.__new__(StreamState)
@@ -186,112 +212,4 @@ cdef _never_made():
     return ValueError("the stream was never made: call its class")
 
 
-cdef gt_key _id_of(const void *stream) noexcept:
-    return gt_key(number=(<StreamState>stream).stream_id, text=NULL, size=0)
-
-
-cdef gt_key _name_of(const void *stream) noexcept:
-    return gt_key(
-        number=0, text=(<StreamState>stream)._name, size=(<StreamState>stream)._name_bytes)
-
-
-@cython.final
-cdef class StreamMap:
-    """Streams in the order in which they came, found by id or by name; a dict, but smaller."""
-
-    cdef gt_lookup _map     # owns a reference to each stream
-    cdef readonly bint by_name
-
-    def __cinit__(self, *, bint by_name):
-        self.by_name = by_name
-        self._map.key_of = _name_of if by_name else _id_of
-        self._map.hash_of = gt_name_hash
-
-    def __dealloc__(self):
-        cdef size_t number
-        for number in range(self._map.used):
-            Py_XDECREF(<PyObject *>self._map.objects[number])
-        free(self._map.objects)
-
-    def __len__(self):
-        return self._map.count
-
-    def __sizeof__(self):
-        return object.__sizeof__(self) + gt_lookup_bytes(self._map.room, self._map.width)
-
-    cdef Py_ssize_t _find(self, key) except -2:
-        """The slot of a key; -1: it is not there, or can be nowhere."""
-        cdef gt_key sought
-        cdef Py_ssize_t size = 0
-        sought.text = NULL
-        sought.number = 0
-        try:
-            if self.by_name:
-                if not isinstance(key, str):
-                    raise TypeError(f"streams are found by name here, and {key!r} is none")
-                sought.text = PyUnicode_AsUTF8AndSize(key, &size)
-            else:
-                if not isinstance(key, int):
-                    raise TypeError(f"streams are found by id here, and {key!r} is none")
-                sought.number = key
-        except (OverflowError, UnicodeEncodeError):
-            return -1
-        sought.size = size
-        return gt_lookup_find(&self._map, &sought)
-
-    def __contains__(self, key):
-        return self._find(key) >= 0
-
-    def __getitem__(self, key):
-        cdef Py_ssize_t slot = self._find(key)
-        if slot < 0:
-            raise KeyError(key)
-        return <StreamState>gt_lookup_at(&self._map, slot)[0]
-
-    def get(self, key):
-        """The stream of a key; None where there is none."""
-        cdef Py_ssize_t slot = self._find(key)
-        return None if slot < 0 else <StreamState>gt_lookup_at(&self._map, slot)[0]
-
-    def values(self):
-        """The streams, as they are now."""
-        cdef list streams = []  # in a comprehension Cython 3.3.1 drops what does not fit twice
-        cdef size_t number
-        for number in range(self._map.used):
-            if self._map.objects[number] != NULL:
-                streams.append(<StreamState>self._map.objects[number])
-        return streams
-
-    def __iter__(self):
-        cdef list keys = self.values()
-        cdef Py_ssize_t place
-        for place in range(len(keys)):
-            keys[place] = keys[place].name if self.by_name else keys[place].stream_id
-        return iter(keys)
-
-    def put(self, StreamState stream not None):
-        """Take in a stream; in the place of the one with its key, if there is one."""
-        cdef gt_key key
-        cdef Py_ssize_t slot
-        if stream._name == NULL:
-            raise _never_made()
-        key = self._map.key_of(<void *>stream)
-        slot = gt_lookup_find(&self._map, &key)
-        if slot < 0 and not gt_lookup_grow(&self._map):
-            raise MemoryError
-        Py_INCREF(stream)
-        if slot < 0:
-            gt_lookup_take(&self._map, <void *>stream)
-        else:
-            Py_XDECREF(<PyObject *>gt_lookup_replace(&self._map, slot, <void *>stream))
-
-    def reserve(self, size_t count):
-        """Make room for so many streams in all, at once and no more."""
-        if count > self._map.room and not gt_lookup_move(&self._map, count):
-            raise MemoryError
-
-    def __delitem__(self, key):
-        cdef Py_ssize_t slot = self._find(key)
-        if slot < 0:
-            raise KeyError(key)
-        Py_XDECREF(<PyObject *>gt_lookup_remove(&self._map, slot))
+include "stream_map.pxi"

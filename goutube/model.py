@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple, NewType
 
+from msgspec import Struct
+
 Buffer = bytes | bytearray | memoryview
 """Contiguous bytes, borrowed: whoever hands them over does not change them afterwards."""
 
@@ -107,8 +109,7 @@ class StreamInfo:
     properties: StreamProperties
 
 
-@dataclass(frozen=True, slots=True)
-class AppendResult:
+class AppendResult(Struct, frozen=True):
     """Where an append's bytes lie: from ``offset`` to before ``next_offset``."""
 
     offset: int

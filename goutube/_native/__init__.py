@@ -56,7 +56,7 @@ from goutube._native.ring import (
     fill_tokens,
     find_moves,
 )
-from goutube._native.streams import StreamMap, StreamState
+from goutube._native.streams import Producer, StreamMap, StreamState
 from goutube._native.verdict import (
     VERDICT_BAD_CHECKSUM,
     VERDICT_BAD_HEADER,
@@ -116,6 +116,7 @@ __all__ = [
     "EntryScan",
     "JournalGroup",
     "JournalRecord",
+    "Producer",
     "ReadData",
     "ReadResponse",
     "ReadRun",

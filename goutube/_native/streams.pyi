@@ -1,7 +1,35 @@
 from collections.abc import Iterator
-from typing import Any, Generic, Self, TypeVar, final
+from typing import Generic, Self, TypeVar, final
 
 _Key = TypeVar("_Key", int, str)
+
+@final
+class Producer:
+    """What is remembered of one producer of one stream, up to one of its batches; never changed.
+
+    Args:
+        epoch: of its newest batch, 32 bits.
+        next_sequence: number that the first record of its next batch must have, 64 bits.
+        last_stamp: time of that batch's last record, 64 bits.
+        window: its last batches of this epoch, oldest first, 24 bytes each: sequence u64, record
+            count u32, checksum u32, offset u64, little-endian.
+
+    Raises:
+        OverflowError: a number is negative or does not fit.
+        ValueError: the window is not a whole number of batches, or it was made before.
+    """
+
+    def __init__(self, epoch: int, next_sequence: int, last_stamp: int, window: bytes) -> None: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def next_sequence(self) -> int: ...
+    @property
+    def last_stamp(self) -> int: ...
+    @property
+    def window(self) -> bytes: ...
+    def batches(self) -> list[tuple[int, int, int, int]]:
+        """(sequence, record count, checksum, offset) of the remembered batches, oldest first."""
 
 @final
 class StreamState:
@@ -49,13 +77,33 @@ class StreamState:
     record_count: int
     last_stamp: int
     sealed: bool
-    producers: dict[bytes, Any] | None
+    producers: dict[bytes, Producer] | None
     """What is remembered of its producers; None: nothing."""
 
     def __lt__(self, other: StreamState, /) -> bool: ...
     def __gt__(self, other: StreamState, /) -> bool: ...
-    def producer(self, producer_id: bytes) -> Any:  # noqa: ANN401 - it is the caller's
+    def producer(self, producer_id: bytes) -> Producer | None:
         """What is remembered of a producer, here or in the base; None if nothing is."""
+
+    def heard_of(
+        self,
+        producer_id: bytes,
+        epoch: int,
+        sequence: int,
+        record_count: int,
+        checksum: int,
+        offset: int,
+        stamp: int,
+        batches_max: int,
+    ) -> None:
+        """Remember a batch of a producer, and no more than ``batches_max`` of its epoch.
+
+        Args:
+            stamp: time of its last record.
+
+        Raises:
+            OverflowError: a number is negative or does not fit; nothing is changed.
+        """
 
     def overlay(self) -> StreamState:
         """A copy that can run ahead of this state, which is its ``base``."""

@@ -233,7 +233,7 @@ class AsyncLane:
             start: _StreamStream = channel.stream_stream(methods.APPEND)
             call = self._call = start()
             writer = asyncio.create_task(self._write(call, outbox))
-            async for message in call:
+            while isinstance(message := await call.read(), bytes):
                 if not self._hear(outbox, message):
                     break
         except grpc.aio.AioRpcError as failure:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from goutube._native import Producer
 from goutube.errors import (
     DuplicateSequenceError,
     InvalidArgumentError,
@@ -30,7 +31,7 @@ from goutube.node.commands import (
     TrimStream,
 )
 from goutube.node.control import NO_PROPERTIES, encode_create, encode_properties, encode_trim
-from goutube.node.streams import Producer, Stream, Tail
+from goutube.node.streams import Stream, Tail
 from goutube.storage import FLAG_CREATES, FLAG_SEALS, EntryKind, NewEntry
 
 Proposable = Append | CreateStream | ChangeStream | SealStream | TrimStream | DeleteStream
@@ -141,7 +142,8 @@ def _judge_append(stream: Stream | None, command: Append, stamp: int) -> NewEntr
             return _judge_sealed(stream, command)
     elif command.producer is not None:
         _check_first(command.producer)
-    _check_expected(stream, command)
+    if command.expected_offset is not None:
+        _check_expected(stream, command)
     flags = FLAG_SEALS if command.seal else 0
     if stream is None:
         return _first_append(command, stamp, flags)
@@ -192,7 +194,7 @@ def _judge_sealed(stream: Stream, command: Append) -> Settled:
 
 def _check_expected(stream: Stream | None, command: Append) -> None:
     end = stream.end if stream is not None else 0
-    if command.expected_offset not in (None, end):
+    if command.expected_offset != end:
         raise OffsetMismatchError(
             f"the stream {command.name!r} ends at {end}, not at the expected "
             f"{command.expected_offset}",

@@ -154,11 +154,20 @@ class Shard:
             self._term = self.log.hard_state.term + 1
             self.log.set_hard_state(HardState(self._term, self._vote))
         index = self.log.append(entry, self._term)
-        change = _proposed_change(self.log, entry, index)
+        batch, stamp, last_stamp = entry.batch, entry.stamp_ms, entry.stamp_ms
+        count = size = checksum = 0
+        if batch is not None:
+            count, size, checksum = batch.record_count, len(batch.data), batch.checksum
+            if batch.flags & BATCH_DELTAS:
+                last_stamp += last_delta(count, batch.flags, batch.tables)
+        stream_id = StreamId(entry.stream_id) or stream_id_of(self.log.shard, index)
+        change = Change(
+            index, entry.kind, entry.flags, stream_id, entry.offset, entry.ordinal, stamp,
+            last_stamp, count, size, checksum, entry.producer, entry.control,
+        )  # fmt: skip
         self.tail.propose(change)
         self._uncommitted.append(change)
-        end = change.offset + change.data_bytes
-        return AppendResult(change.offset, end, StreamId(change.stream_id))
+        return AppendResult(entry.offset, entry.offset + size, stream_id)
 
     def commit(self) -> tuple[list[Change], list[Reply]]:
         """Fold in what the log has committed: the changes, and the answers that are due."""
@@ -224,33 +233,6 @@ class Shard:
             log.fault,
             tuple(log.damages),
         )
-
-
-def _proposed_change(log: ShardLog, entry: NewEntry, index: int) -> Change:
-    batch = entry.batch
-    stamp = entry.stamp_ms
-    if batch is None:
-        count = size = checksum = delta = 0
-    else:
-        count, size, checksum = batch.record_count, len(batch.data), batch.checksum
-        deltas = batch.flags & BATCH_DELTAS
-        delta = last_delta(count, batch.flags, batch.tables) if deltas else 0
-    stream_id = entry.stream_id or stream_id_of(log.shard, index)  # type: ignore[arg-type]
-    return Change(
-        index,
-        entry.kind,
-        entry.flags,
-        stream_id,
-        entry.offset,
-        entry.ordinal,
-        stamp,
-        stamp + delta,
-        count,
-        size,
-        checksum,
-        entry.producer,
-        entry.control,
-    )
 
 
 def _recovered_change(entry: RecoveredEntry) -> Change:

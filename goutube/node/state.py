@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from goutube._native import Producer
 from goutube.errors import CorruptionError
-from goutube.node.streams import Catalogue, Producer, Stream, shared_properties
+from goutube.node.streams import Catalogue, Stream, shared_properties
 
 _HEAD: Final = struct.Struct("<QII")
 _STREAM: Final = struct.Struct("<QQQQQQBHHI")

@@ -6,9 +6,8 @@ a function of the log alone.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -17,8 +16,6 @@ from goutube.limits import PRODUCER_IDLE_MS, PRODUCER_WINDOW_BATCHES, PRODUCERS_
 from goutube.model import ProducerStamp, StreamId, StreamInfo
 from goutube.node.control import NO_PROPERTIES, decode_properties, split_create, trim_target
 from goutube.storage import FLAG_CREATES, FLAG_SEALS, EntryKind
-
-_WINDOW_ROW: Final = struct.Struct("<QIIQ")
 
 
 class Change(Struct, frozen=True):
@@ -37,24 +34,6 @@ class Change(Struct, frozen=True):
     checksum: int
     producer: ProducerStamp | None
     control: bytes
-
-
-class Producer(Struct, frozen=True):
-    """What is remembered of one producer of one stream.
-
-    Attributes:
-        next_sequence: number that the first record of its next batch must have.
-        window: its last batches, oldest first: (sequence, record count, checksum, offset) packed.
-    """
-
-    epoch: int
-    next_sequence: int
-    last_stamp: int
-    window: bytes
-
-    def batches(self) -> Iterator[tuple[int, int, int, int]]:
-        """(sequence, record count, checksum, offset) of the remembered batches."""
-        return _WINDOW_ROW.iter_unpack(self.window)
 
 
 Stream = StreamState
@@ -110,7 +89,14 @@ def fold(table: StreamTable, change: Change) -> None:
         stream.heard(change.last_stamp)
     match change.kind:
         case EntryKind.BATCH:
-            _fold_batch(table, stream, change)
+            stream.extend(change.offset, change.data_bytes, change.ordinal, change.record_count)
+            if change.producer is not None:
+                producer_id, epoch, sequence = change.producer
+                stream.heard_of(
+                    producer_id, epoch, sequence, change.record_count, change.checksum,
+                    change.offset, change.last_stamp, PRODUCER_WINDOW_BATCHES,
+                )  # fmt: skip
+                table.used(stream, producer_id, change.last_stamp)
         case EntryKind.TRIM:
             stream.start = max(stream.start, trim_target(change.control))
         case EntryKind.DELETE:
@@ -121,23 +107,6 @@ def fold(table: StreamTable, change: Change) -> None:
             pass
     if change.flags & FLAG_SEALS:
         stream.sealed = True
-
-
-def _fold_batch(table: StreamTable, stream: Stream, change: Change) -> None:
-    stream.extend(change.offset, change.data_bytes, change.ordinal, change.record_count)
-    stamp = change.producer
-    if stamp is None:
-        return
-    known: Producer | None = stream.producer(stamp.producer_id)
-    window = known.window if known is not None and known.epoch == stamp.epoch else b""
-    row = _WINDOW_ROW.pack(stamp.sequence, change.record_count, change.checksum, change.offset)
-    kept = (window + row)[-PRODUCER_WINDOW_BATCHES * _WINDOW_ROW.size :]
-    if stream.producers is None:
-        stream.producers = {}
-    stream.producers[stamp.producer_id] = Producer(
-        stamp.epoch, stamp.sequence + change.record_count, change.last_stamp, kept
-    )
-    table.used(stream, stamp.producer_id, change.last_stamp)
 
 
 class Catalogue:

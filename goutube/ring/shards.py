@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from goutube.model import ShardId
 from goutube.ring.hashes import hash_function
 
@@ -14,12 +16,14 @@ class ShardMap:
         function: a name in ``HASH_FUNCTIONS``.
     """
 
-    __slots__ = ("_hash", "shard_count")
+    __slots__ = ("_hash", "shard_count", "shard_of")
 
     def __init__(self, shard_count: int, function: str) -> None:
         self.shard_count = shard_count
         self._hash = hash_function(function)
+        # Each command names its stream, mostly one of a few.
+        self.shard_of = lru_cache(maxsize=4096)(self._shard_of)
 
-    def shard_of(self, name: str) -> ShardId:
+    def _shard_of(self, name: str) -> ShardId:
         """The shard whose arc the name's hash falls in: floor(hash * shard_count / 2^64)."""
         return ShardId(self._hash(name.encode()) * self.shard_count >> 64)

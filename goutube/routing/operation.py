@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from goutube.errors import GoutubeError
 from goutube.limits import PRODUCER_WINDOW_BATCHES
@@ -123,6 +123,8 @@ class Parcel:
         sequence: number of its first record; fixed from the moment it may have been received.
         request: its number in this session; never used again.
         stream_id: only the stream with this id is meant; 0: any.
+        record_count: sequence numbers that it takes.
+        byte_count: record bytes that it carries.
         tries: how often it was sent.
         in_doubt: it was sent, and the call broke before an answer came.
     """
@@ -136,13 +138,10 @@ class Parcel:
     sequence: int = 0
     tries: int = 0
     in_doubt: bool = False
+    record_count: int = field(init=False, default=0)
+    byte_count: int = field(init=False, default=0)
 
-    @property
-    def record_count(self) -> int:
-        """Sequence numbers that it takes."""
-        return self.batch.record_count if self.batch else 0
-
-    @property
-    def byte_count(self) -> int:
-        """Record bytes that it carries."""
-        return len(self.batch.data) if self.batch else 0
+    def __post_init__(self) -> None:
+        """Count once what is asked for again and again."""
+        if self.batch is not None:
+            self.record_count, self.byte_count = self.batch.record_count, len(self.batch.data)

@@ -77,6 +77,8 @@ class Driver:
         self._turned: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
+        self._closing = False
+        """Whether some commands are refused, or all; ``_check_open`` says which and why."""
         self._refusal: str | None = None
         self._reads_refused = False
         self._known_healthy = True
@@ -144,12 +146,12 @@ class Driver:
         self._submit(command, cost, answered)
 
     def _submit(self, command: Command, cost: int, answered: Answered) -> int:
-        try:
-            self._check_open(command)
-        except GoutubeError:
-            if cost:
+        if self._closing:
+            try:
+                self._check_open(command)
+            except GoutubeError:
                 self._admission.give_back(cost)
-            raise
+                raise
         self._last_token = token = self._last_token + 1
         self._waiting[token] = (answered, cost, command)
         if not self._turn_due:
@@ -201,7 +203,7 @@ class Driver:
 
     def end_reads(self) -> None:
         """End the reads that wait for bytes, with ``ShuttingDownError``, and let no other wait."""
-        self._reads_refused = True
+        self._closing = self._reads_refused = True
         for token, (answered, _, command) in list(self._waiting.items()):
             if type(command) is Read and command.wait:
                 del self._waiting[token]
@@ -212,6 +214,7 @@ class Driver:
         """Refuse new commands, finish what is under way, drain the node, end its threads."""
         if self._refusal is None:
             self._refusal = _STOPPING
+            self._closing = True
         self.end_reads()
         self._admission.refuse(_STOPPING)
         await self._until(lambda: not self._waiting)
@@ -316,7 +319,7 @@ class Driver:
     def _fail(self, error: Exception) -> None:
         if self._failed:
             return
-        self._failed = True
+        self._closing = self._failed = True
         waiting, self._waiting = self._waiting, {}
         for answered, cost, command in waiting.values():
             if cost:

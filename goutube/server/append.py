@@ -6,7 +6,6 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
 from goutube.api import codecs, methods
@@ -16,7 +15,7 @@ from goutube.model import AppendResult, Batch, ProducerStamp, StreamId
 from goutube.node import Append, Result
 from goutube.observe import Metrics
 from goutube.server.batches import PRODUCER_ID_BYTES, check_request, refused_batch
-from goutube.server.boundary import Context, Method, next_message, not_a_message
+from goutube.server.boundary import Context, Method, not_a_message
 from goutube.server.drain import Drain, Stage, shutting_down
 from goutube.server.options import Driver
 from goutube.server.window import Window
@@ -109,24 +108,60 @@ class Order:
         return stamp
 
 
+class _Bell:
+    """Wakes the one task that waits for something to happen."""
+
+    __slots__ = ("_hung",)
+
+    def __init__(self) -> None:
+        self._hung: asyncio.Future[None] | None = None
+
+    def ring(self) -> None:
+        """Wake it, if it waits."""
+        hung = self._hung
+        if hung is not None:
+            self._hung = None
+            if not hung.done():
+                hung.set_result(None)
+
+    def hang(self) -> asyncio.Future[None]:
+        """What to wait for."""
+        self._hung = hung = asyncio.get_running_loop().create_future()
+        return hung
+
+
 class _Pending:
     """A batch under way, and its answer once there is one."""
 
-    __slots__ = ("_ring", "answered", "began", "cost", "error", "number", "result")
+    __slots__ = ("_bell", "answered", "began", "cost", "error", "number", "result")
 
-    def __init__(self, number: int, cost: int, began: float, ring: Callable[[], None]) -> None:
+    def __init__(self, number: int, cost: int, began: float, bell: _Bell) -> None:
         self.number = number
         self.cost = cost
         self.began = began
         self.answered = False
         self.result: Result = None
         self.error: GoutubeError | None = None
-        self._ring = ring
+        self._bell = bell
 
     def answer(self, result: Result, error: GoutubeError | None) -> None:
         """Take in what became of it."""
         self.answered, self.result, self.error = True, result, error
-        self._ring()
+        self._bell.ring()
+
+    def message(self) -> bytes:
+        """The answer's bytes.
+
+        Raises:
+            GoutubeError: the batch was refused.
+        """
+        if self.error is not None:
+            raise self.error
+        result = self.result
+        assert isinstance(result, AppendResult)
+        return codecs.encode_append_response(
+            self.number, result.offset, result.next_offset, result.stream_id, result.duplicate
+        )
 
 
 class _AppendCall:
@@ -144,7 +179,7 @@ class _AppendCall:
         self._pending: deque[_Pending] = deque()
         self._end: GoutubeError | None = None
         """Why no further batch is taken, unless the client has nothing more."""
-        self._bell: asyncio.Future[None] | None = None
+        self._bell = _Bell()
         self._reader: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -154,17 +189,21 @@ class _AppendCall:
             GoutubeError: what the first refused batch met.
         """
         self._reader = reader = asyncio.create_task(self._read())
-        reader.add_done_callback(lambda _: self._ring())
-        loop = asyncio.get_running_loop()
+        reader.add_done_callback(lambda _: self._bell.ring())
+        pending, write = self._pending, self._context.write
+        observe = self._metrics.append_seconds.observe
         try:
             while True:
-                while self._pending and self._pending[0].answered:
-                    await self._answer(self._pending[0])
-                    self._pending.popleft()
-                if not self._pending and (self._end is not None or reader.done()):
+                while pending and pending[0].answered:
+                    item = pending[0]
+                    message = item.message()
+                    observe(time.perf_counter() - item.began)
+                    await write(message)
+                    self._window.leave(item.cost)
+                    pending.popleft()
+                if not pending and (self._end is not None or reader.done()):
                     break
-                self._bell = loop.create_future()
-                await self._bell
+                await self._bell.hang()
             if self._end is not None:
                 raise self._end
             await reader
@@ -182,31 +221,10 @@ class _AppendCall:
         if reader is not None:
             reader.cancel()
 
-    def _ring(self) -> None:
-        bell = self._bell
-        if bell is not None and not bell.done():
-            bell.set_result(None)
-
-    async def _answer(self, item: _Pending) -> None:
-        if item.error is not None:
-            raise item.error
-        result = item.result
-        assert isinstance(result, AppendResult)
-        self._metrics.append_seconds.observe(time.perf_counter() - item.began)
-        await self._context.write(
-            codecs.encode_append_response(
-                item.number,
-                result.offset,
-                result.next_offset,
-                result.stream_id,
-                result.duplicate,
-            )
-        )
-        self._window.leave(item.cost)
-
     async def _read(self) -> None:
         try:
-            while (message := await next_message(self._context)) is not None:
+            # As next_message does it, but without a frame of its own for each batch.
+            while isinstance(message := await self._context.read(), bytes):
                 await self._submit(message)
         except GoutubeError as error:
             self._end = error
@@ -248,7 +266,7 @@ class _AppendCall:
             request.producer_time_ms,
             request.seal,
         )
-        item = _Pending(request.request, cost, began, self._ring)
+        item = _Pending(request.request, cost, began, self._bell)
         if not self._driver.begin(command, item.answer):
             await self._driver.begin_later(command, item.answer)
         self._pending.append(item)

@@ -132,18 +132,26 @@ class ActiveIndex:
     def __len__(self) -> int:
         return len(self.offsets)
 
-    def add(self, stream_id: int, row: Row) -> None:
-        """Take in one batch; a stream's batches come in the order of their offsets."""
+    def add(
+        self,
+        stream_id: int,
+        offset: int,
+        ordinal: int,
+        stamp: int,
+        position: int,
+        entry_bytes: int,
+    ) -> None:
+        """Take in one batch's row; a stream's batches come in the order of their offsets."""
         numbers = self._by_stream.get(stream_id)
         if numbers is None:
             numbers = self._by_stream[stream_id] = array("I", self._found_rows(stream_id))
         numbers.append(len(self.offsets))
         self.stream_ids.append(stream_id)
-        self.offsets.append(row.offset)
-        self.ordinals.append(row.ordinal)
-        self.stamps.append(row.stamp)
-        self.positions.append(row.position)
-        self.entry_bytes.append(row.entry_bytes)
+        self.offsets.append(offset)
+        self.ordinals.append(ordinal)
+        self.stamps.append(stamp)
+        self.positions.append(position)
+        self.entry_bytes.append(entry_bytes)
 
     def row(self, number: int) -> Row:
         """The row that came as ``number``-th, from 0."""

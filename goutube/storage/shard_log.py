@@ -16,13 +16,13 @@ from typing import Final
 from msgspec import Struct
 
 from goutube._native import ENTRY_ALIGN, ENTRY_HEADER_BYTES, encode_entry_header
-from goutube.model import EntryIndex, ShardId, stream_id_of
+from goutube.model import Buffer, EntryIndex, ShardId, stream_id_of
 from goutube.ports import Entropy
 from goutube.storage.damage import Damage, LostRange
 from goutube.storage.entries import NewEntry, SegmentName, StagedEntries
 from goutube.storage.hard_state import NO_HARD_STATE, HardState
 from goutube.storage.heads import begin_heads
-from goutube.storage.index import ActiveIndex, Row
+from goutube.storage.index import ActiveIndex
 from goutube.storage.segment import (
     SEGMENT_HEADER_BYTES,
     QueuedWrite,
@@ -187,31 +187,24 @@ class ShardLog:
         segment = self._segment_with_room(size)
         producer = entry.producer
         head = encode_entry_header(
-            segment.header.salt,
-            entry.kind,
-            entry.flags | (batch.flags if batch else 0),
-            index,
-            term,
-            stream_id,
-            entry.offset,
-            entry.ordinal,
-            entry.stamp_ms,
-            entry.producer_time_ms,
+            segment.header.salt, entry.kind, entry.flags | (batch.flags if batch else 0), index,
+            term, stream_id, entry.offset, entry.ordinal, entry.stamp_ms, entry.producer_time_ms,
             producer.producer_id if producer else _NO_PRODUCER,
-            producer.sequence if producer else 0,
-            producer.epoch if producer else 0,
-            batch.record_count if batch else 0,
-            entry.control,
-            len(tables),
-            len(data),
+            producer.sequence if producer else 0, producer.epoch if producer else 0,
+            batch.record_count if batch else 0, entry.control, len(tables), len(data),
             batch.checksum if batch else 0,
-        )
-        buffers = [part for part in (head, entry.control, tables, data, padding) if len(part)]
-        self._stage(StagedEntries(segment.header.name, segment.size, index, term, size, buffers))
-        if data:
-            row = Row(entry.offset, entry.ordinal, entry.stamp_ms, segment.size, size)
-            assert isinstance(segment.index, ActiveIndex)
-            segment.index.add(stream_id, row)
+        )  # fmt: skip
+        parts: list[Buffer] = [head]
+        if entry.control:
+            parts.append(entry.control)
+        if batch:
+            parts += (tables, data)
+            segment.index.add(  # type: ignore[union-attr]  # what takes entries still grows
+                stream_id, entry.offset, entry.ordinal, entry.stamp_ms, segment.size, size
+            )
+        if padding:
+            parts.append(padding)
+        self._stage(segment, index, term, size, parts)
         segment.size += size
         segment.last_index = index
         self.note_term(index, term)
@@ -289,15 +282,19 @@ class ShardLog:
         self.queued_index = min(self.queued_index, after)
         self._mark = min(self._mark, after)
 
-    def _stage(self, entries: StagedEntries) -> None:
+    def _stage(
+        self, segment: Segment, index: int, term: int, size: int, parts: list[Buffer]
+    ) -> None:
+        """Stage the entry that goes to the segment's end; with the one before it, if it may."""
         last = self.staged[-1] if self.staged else None
-        if isinstance(last, StagedEntries) and last.name == entries.name:
-            last.last_index, last.last_term = entries.last_index, entries.last_term
-            last.byte_count += entries.byte_count
-            last.buffers += entries.buffers
+        name = segment.header.name
+        if isinstance(last, StagedEntries) and last.name is name:
+            last.last_index, last.last_term = index, term
+            last.byte_count += size
+            last.buffers += parts
         else:
-            self.staged.append(entries)
-        self.staged_bytes += entries.byte_count
+            self.staged.append(StagedEntries(name, segment.size, index, term, size, parts))
+        self.staged_bytes += size
 
     def _segment_with_room(self, size: int) -> Segment:
         if self.segments:

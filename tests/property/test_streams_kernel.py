@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goutube._native import StreamMap, StreamState
+from goutube._native import Producer, StreamMap, StreamState
 
 U64_MAX = (1 << 64) - 1
 NAMES = ["", "a", "b", "aa", "ключ", "c/" + "x" * 200, *(f"s{n}" for n in range(60))]
@@ -81,7 +81,7 @@ def test_a_large_map(by_name):
 def test_the_order_depends_on_no_hash():
     """Two processes with other keys of their hashes go over streams in one order."""
     program = (
-        "from goutube._native import StreamMap, StreamState\n"
+        "from goutube._native import Producer, StreamMap, StreamState\n"
         "table = StreamMap(by_name=True)\n"
         "for n in range(500): table.put(StreamState(f'{n * 7919 % 500}', n, 0, b''))\n"
         "for n in range(0, 500, 3): del table[str(n)]\n"
@@ -149,22 +149,76 @@ def test_wrong_calls_are_refused():
 def test_an_overlay_runs_ahead():
     """It begins as its base, changes alone, and falls back to it for producers."""
     base = StreamState("ключ", 3, 5, b"p", 1, 2, 3, True, 9)
-    base.producers = {b"one": 1}
+    one, two = Producer(1, 2, 3, b""), Producer(4, 5, 6, bytes(24))
+    base.producers = {b"one": one}
     copy = base.overlay()
     fields = ("name", "stream_id", "created_ms", "properties", "start", "end", "record_count",
               "sealed", "last_stamp")  # fmt: skip
     assert [getattr(copy, field) for field in fields] == [getattr(base, field) for field in fields]
     assert (copy.base, base.base, copy.producers) == (base, None, None)
-    copy.producers = {b"two": 2}
+    copy.producers = {b"two": two}
     copy.heard(12)
     copy.heard(11)
     copy.extend(2, 40, 3, 4)
     assert (copy.last_stamp, copy.end, copy.record_count) == (12, 42, 7)
     assert (base.last_stamp, base.end, base.record_count) == (9, 2, 3)
-    assert [copy.producer(name) for name in (b"one", b"two", b"no")] == [1, 2, None]
+    assert [copy.producer(name) for name in (b"one", b"two", b"no")] == [one, two, None]
     deeper = copy.overlay()
     del base, copy
-    assert (deeper.name, deeper.producer(b"one"), deeper.base.name) == ("ключ", 1, "ключ")
+    assert (deeper.name, deeper.producer(b"one"), deeper.base.name) == ("ключ", one, "ключ")
+
+
+batches = st.tuples(
+    st.integers(1, 3),
+    st.integers(0, 1 << 62),
+    st.integers(1, (1 << 32) - 1),
+    st.integers(0, (1 << 32) - 1),
+    st.integers(0, U64_MAX),
+    st.integers(0, U64_MAX),
+)  # epoch, sequence, record count, checksum, offset, stamp
+
+
+@given(st.lists(batches, min_size=1, max_size=40), st.integers(1, 20))
+def test_the_last_batches_of_an_epoch_are_remembered(heard, batches_max):
+    """Beside a list of rows that is cut to its end and begun anew with each epoch."""
+    base = make()
+    stream, rows, last_epoch = base, [], 0
+    for place, (epoch, sequence, count, checksum, offset, stamp) in enumerate(heard):
+        if place == len(heard) // 2:
+            stream = base.overlay()
+        stream.heard_of(b"p" * 16, epoch, sequence, count, checksum, offset, stamp, batches_max)
+        rows = (rows if epoch == last_epoch else []) + [(sequence, count, checksum, offset)]
+        rows, last_epoch = rows[-batches_max:], epoch
+        now = stream.producer(b"p" * 16)
+        assert (now.epoch, now.next_sequence, now.last_stamp) == (epoch, sequence + count, stamp)
+        assert now.batches() == rows
+        assert now == Producer(epoch, sequence + count, stamp, now.window)
+        assert hash(now) == hash(Producer(epoch, sequence + count, stamp, now.window))
+    before = base.producer(b"p" * 16)
+    stream.heard_of(b"p" * 16, 9, 0, 1, 0, 0, 0, batches_max)
+    assert stream is base or base.producer(b"p" * 16) == before
+
+
+def test_what_is_remembered_of_a_producer_does_not_change():
+    """Nor is anything taken that does not fit."""
+    known = Producer(1, 2, 3, bytes(24))
+    assert known != Producer(1, 2, 3, bytes(48))
+    assert known != (1, 2, 3, bytes(24))
+    with pytest.raises(ValueError, match="make a new one"):
+        known.__init__(1, 2, 3, b"")
+    for numbers in [(-1, 2, 3), (1 << 32, 2, 3), (1, 1 << 64, 3), (1, 2, -1)]:
+        with pytest.raises(OverflowError):
+            Producer(*numbers, b"")
+    with pytest.raises(ValueError, match="window of 25 bytes"):
+        Producer(1, 2, 3, bytes(25))
+    stream = make()
+    for numbers in [(1 << 32, 0, 1), (1, U64_MAX, 1), (1, 0, 1 << 32)]:
+        with pytest.raises(OverflowError):
+            stream.heard_of(b"p", *numbers, 0, 0, 0, 16)
+    stream.producers = {b"q": 5}
+    with pytest.raises(TypeError):
+        stream.heard_of(b"q", 1, 0, 1, 0, 0, 0, 16)
+    assert stream.producers == {b"q": 5}
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=30))

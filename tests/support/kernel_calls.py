@@ -67,7 +67,8 @@ def kernel_calls(folder: str) -> dict[str, Call]:
         maps = native.StreamMap(by_name=True), native.StreamMap(by_name=False)
         for number in range(40):
             stream = native.StreamState("".join([key, str(number)]), number, 1 << 40, b"p")
-            stream.producers = {b"p": number}
+            stream.producers = {b"p": native.Producer(1, number, 2, bytes(24))}
+            stream.heard_of(b"p", 1, 1 << 40, 3, 4, 1 << 41, 5, 16)
             for table in maps:
                 table.put(stream)
         ahead = stream.overlay()
@@ -76,13 +77,14 @@ def kernel_calls(folder: str) -> dict[str, Call]:
         return (
             [list(table) for table in maps],
             ahead.end,
-            ahead.producer(b"p"),
+            [number for row in ahead.producer(b"p").batches() for number in row],
             ahead.overlay().name,
         )
 
     return {
         "StreamState": lambda: native.StreamState("".join([key, "6"]), 1 << 40, 2, b"p").name,
         "StreamMap": streams,
+        "Producer": lambda: native.Producer(1, 1 << 40, 1 << 41, bytes(48)).batches(),
         "give_back_memory": native.give_back_memory,
         "build_tables": lambda: native.build_tables([3, 200, 900], data, [0, 1, 2]),
         "join_records": lambda: native.join_records(records),
