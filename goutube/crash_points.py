@@ -116,7 +116,7 @@ class CrashPoint(StrEnum):
     INDEX_WRITTEN = "index-written", "An index is a temporary file, not synced."
     INDEX_SYNCED = "index-synced", "An index is whole under its temporary name."
     INDEX_RENAMED = "index-renamed", "An index has its name, which may not last."
-    INDEX_DURABLE = "index-durable", "A segment is sealed; nobody was told of it."
+    INDEX_DURABLE = "index-durable", "An index is durable; nobody has read it."
     HEADS_CREATED = "heads-created", "The file of an open segment's heads has a name and no bytes."
     HEADS_WRITTEN = "heads-written", "A block of heads is written, and will not be synced."
     HEADS_REMOVED = "heads-removed", "A sealed segment's heads are removed, which may not last."
@@ -147,7 +147,7 @@ class CrashPoint(StrEnum):
     REWRITE_SYNCED = "rewrite-synced", "A segment's next revision is whole and has no index."
     REWRITE_INDEXED = (
         "rewrite-indexed",
-        "The index of a segment's next revision is synced; the revision has a temporary name.",
+        "The index of a segment's next revision is durable; the revision has a temporary name.",
     )
     REWRITE_RENAMED = "rewrite-renamed", "Two revisions have their names; the newer may not last."
     REWRITE_DURABLE = "rewrite-durable", "Two revisions of a segment are durable."

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, Protocol
 from msgspec import Struct
 
 from goutube._native import EntryHeader, crc32c
+from goutube.crash_points import CrashPoint
 from goutube.errors import CorruptionError, DataDirError
 from goutube.ports import Disk
 
@@ -25,6 +26,8 @@ INDEX_VERSION: Final = 1
 _MAGIC: Final = b"gtI1"
 _WIDE_COLUMNS: Final = 4
 _NARROW_COLUMNS: Final = 2
+TEMPORARY: Final = ".tmp"
+"""Ends the name of a file that is being made; a start removes what a crash left of them."""
 
 
 class IndexAbout(Struct, frozen=True):
@@ -330,9 +333,50 @@ def _check_header(content: memoryview, path: str) -> tuple[IndexAbout, int]:
 
 
 def read_index(disk: Disk, path: str) -> SealedIndex:
-    """Map an index file and check it whole."""
+    """Map an index file and check it whole.
+
+    Raises:
+        CorruptionError: the bytes do not match their checksum.
+        DataDirError: the version is unknown.
+    """
     file = disk.open(path, write=False)
     try:
         return SealedIndex(file.map(), path)
     finally:
         file.close()
+
+
+def put_index(disk: Disk, path: str, content: bytes) -> SealedIndex:
+    """Put an index in its place, durable, and read it back; the one way in which they are written.
+
+    A crash leaves the one before it, or none, or this; should that be damaged, the next start makes
+    it anew. ``content`` is what ``encode_index`` made.
+
+    Raises:
+        CorruptionError: it was damaged when it was read, and so was the one written after it.
+    """
+    _put(disk, path, content)
+    try:
+        return read_index(disk, path)
+    except CorruptionError:
+        # Hardly written, and no longer whole; all that it says is known here still. Not for ever:
+        # of a disk that spoils two of them nothing good is to be expected.
+        _put(disk, path, content)
+        return read_index(disk, path)
+
+
+def _put(disk: Disk, path: str, content: bytes) -> None:
+    temporary = path + TEMPORARY
+    disk.remove(temporary)
+    file = disk.open(temporary, create=True)
+    try:
+        file.write(0, content)
+        disk.reached(CrashPoint.INDEX_WRITTEN)
+        file.sync()
+    finally:
+        file.close()
+    disk.reached(CrashPoint.INDEX_SYNCED)
+    disk.rename(temporary, path)
+    disk.reached(CrashPoint.INDEX_RENAMED)
+    disk.sync_directory(path.rpartition("/")[0])
+    disk.reached(CrashPoint.INDEX_DURABLE)

@@ -3,14 +3,13 @@
 The new file is the same segment under its next revision's name, with an index of its own. Entries
 are copied byte for byte, under the same salt; each is verified on the way. The order is:
 
-1. the new file under a temporary name, synced slice by slice, and its index, synced;
+1. the new file under a temporary name, synced slice by slice, and its index, durable and read back;
 2. the new file gets its name, which is synced: from here on a start takes it and not the old one;
 3. the log uses the new one, then the old file and its index are removed.
 
 Whatever a crash leaves, an index belongs to the one file whose name it bears. Before 2 a start
 finds the old pair, and removes what is temporary and an index without its segment. After 2 it finds
-both files, takes the one of the higher revision, which is whole, and removes the other. An index
-whose name was lost is made anew from its segment.
+both files, takes the one of the higher revision, which is whole, and removes the other.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from goutube._native import VERDICT_OK, pick_entries
 from goutube.crash_points import CrashPoint
 from goutube.limits import KIB, MIB
 from goutube.ports import Disk, File
-from goutube.storage.index import SealedIndex, encode_index, index_bytes, read_index
+from goutube.storage.index import TEMPORARY, SealedIndex, encode_index, index_bytes, put_index
 from goutube.storage.kept import KeptEntries, kept_bytes
 from goutube.storage.segment import (
     SEGMENT_HEADER_BYTES,
@@ -124,7 +123,7 @@ class SegmentRewrite:
     def copy(self, disk: Disk) -> int:
         """Copy the next slice and sync it; returns how many bytes were read and written."""
         if self._target is None:
-            path = _temporary(self._made)
+            path = self._made.path + TEMPORARY
             disk.remove(path)
             self._target = disk.open(path, create=True)
             disk.reached(CrashPoint.REWRITE_CREATED)
@@ -137,7 +136,11 @@ class SegmentRewrite:
         return moved
 
     def finish(self, disk: Disk) -> Segment:
-        """Complete the new file and put it and its index beside the old ones; returns it."""
+        """Complete the new file and put it and its index beside the old ones; returns it.
+
+        Raises:
+            CorruptionError: the index is damaged, and so was one before it (``put_index``).
+        """
         import numpy as np  # noqa: PLC0415 - as above
 
         made, about = self._made, self._index.about
@@ -162,13 +165,12 @@ class SegmentRewrite:
         columns = [np.frombuffer(column, np.uint64)[self._live].tobytes() for column in wide]
         sizes = np.frombuffer(index.entry_bytes, np.uint32)[self._live]
         columns += [places.tobytes(), sizes.tobytes()]
-        _write_new(disk, made.index_path, encode_index(about, columns))
+        made.index = put_index(disk, made.index_path, encode_index(about, columns))
         disk.reached(CrashPoint.REWRITE_INDEXED)
-        disk.rename(_temporary(made), made.path)
+        disk.rename(made.path + TEMPORARY, made.path)
         disk.reached(CrashPoint.REWRITE_RENAMED)
         disk.sync_directory(shard_directory(made.header.shard))
         disk.reached(CrashPoint.REWRITE_DURABLE)
-        made.index = read_index(disk, made.index_path)
         made.file = disk.open(made.path, write=False)
         made.file.rest()
         return made
@@ -177,7 +179,8 @@ class SegmentRewrite:
         """Leave nothing behind; the old file goes on being the segment."""
         if self._target is not None:
             self._target.close()
-        disk.remove(_temporary(self._made))
+        for path in (self._made.path, self._made.index_path):
+            disk.remove(path + TEMPORARY)
         disk.reached(CrashPoint.REWRITE_ABANDONED)
         remove_segment_file(disk, self._made)
 
@@ -218,10 +221,6 @@ class SegmentRewrite:
         return first + 1 + int(far[0]) if len(far) else max(most, first + 1)
 
 
-def _temporary(segment: Segment) -> str:
-    return segment.path + ".tmp"
-
-
 def _kept(indexes: list[bytes], last_index: int, terms: list[tuple[int, int]]) -> KeptEntries:
     """The table of what was copied."""
     import numpy as np  # noqa: PLC0415 - as above
@@ -233,13 +232,3 @@ def _kept(indexes: list[bytes], last_index: int, terms: list[tuple[int, int]]) -
         firsts.frombytes(kept[np.concatenate(([0], ends + 1))].tobytes())
         lasts.frombytes(kept[np.concatenate((ends, [len(kept) - 1]))].tobytes())
     return KeptEntries(last_index, firsts, lasts, terms)
-
-
-def _write_new(disk: Disk, path: str, content: bytes) -> None:
-    disk.remove(path)
-    file = disk.open(path, create=True)
-    try:
-        file.write(0, content)
-        file.sync()
-    finally:
-        file.close()

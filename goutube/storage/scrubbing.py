@@ -24,14 +24,13 @@ from goutube._native import (
 from goutube.errors import CorruptionError, DataDirError
 from goutube.limits import MIB
 from goutube.ports import Disk, File
-from goutube.storage.index import ActiveIndex, SealedIndex, read_index
+from goutube.storage.index import ActiveIndex, SealedIndex, put_index
 from goutube.storage.kept import KeptEntries
 from goutube.storage.scanning import EVERY_INDEX, kept_entries, scan_segment
 from goutube.storage.segment import (
     SEGMENT_HEADER_BYTES,
     Segment,
     SegmentHeader,
-    put_index,
 )
 
 _SLICE_BYTES: Final = MIB
@@ -239,7 +238,7 @@ def remake_index(disk: Disk, segment: Segment) -> SealedIndex:
     """Make a sealed segment's index anew from its entries, durable.
 
     Raises:
-        CorruptionError: some of them are damaged.
+        CorruptionError: some of them are damaged; or the new index is, and so was one before it.
     """
     assert segment.file is not None
     assert isinstance(segment.index, SealedIndex)
@@ -255,5 +254,4 @@ def remake_index(disk: Disk, segment: Segment) -> SealedIndex:
             path=segment.path,
             position=scan.gaps[0].position,
         )
-    put_index(disk, segment.index_path, ActiveIndex(scan.headers).encode(about))
-    return read_index(disk, segment.index_path)
+    return put_index(disk, segment.index_path, ActiveIndex(scan.headers).encode(about))

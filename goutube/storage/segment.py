@@ -14,7 +14,13 @@ from goutube.limits import MIB
 from goutube.model import Buffer
 from goutube.ports import Disk, File
 from goutube.storage.entries import SegmentName
-from goutube.storage.index import ActiveIndex, IndexAbout, SegmentIndex
+from goutube.storage.index import (
+    ActiveIndex,
+    IndexAbout,
+    SealedIndex,
+    SegmentIndex,
+    put_index,
+)
 from goutube.storage.kept import KeptEntries
 
 SEGMENT_HEADER_BYTES: Final = 256
@@ -237,8 +243,12 @@ def sync_segment_file(disk: Disk, header: SegmentHeader, file: File) -> None:
     disk.reached(CrashPoint.SEGMENT_DURABLE)
 
 
-def seal_segment_file(disk: Disk, segment: Segment, terms: list[tuple[int, int]]) -> None:
-    """Give back the unused space, make the segment durable, put its index in its heads' place."""
+def seal_segment_file(disk: Disk, segment: Segment, terms: list[tuple[int, int]]) -> SealedIndex:
+    """Give back the unused space, make the segment durable, put its index in its heads' place.
+
+    Raises:
+        CorruptionError: the index is damaged, and so was one before it (``put_index``).
+    """
     assert segment.file is not None
     assert isinstance(segment.index, ActiveIndex)
     segment.file.truncate(segment.size)
@@ -249,27 +259,10 @@ def seal_segment_file(disk: Disk, segment: Segment, terms: list[tuple[int, int]]
     about = IndexAbout(
         segment.header.shard, name.first_index, name.generation, segment.last_index, terms
     )
-    put_index(disk, segment.index_path, segment.index.encode(about))
+    index = put_index(disk, segment.index_path, segment.index.encode(about))
     disk.remove(segment.heads_path)  # or by the next start, should this not last
     disk.reached(CrashPoint.HEADS_REMOVED)
-
-
-def put_index(disk: Disk, path: str, content: bytes) -> None:
-    """Put an index in its place, durable; a crash leaves the one before it, or none, or this."""
-    temporary = path + ".tmp"
-    disk.remove(temporary)
-    file = disk.open(temporary, create=True)
-    try:
-        file.write(0, content)
-        disk.reached(CrashPoint.INDEX_WRITTEN)
-        file.sync()
-    finally:
-        file.close()
-    disk.reached(CrashPoint.INDEX_SYNCED)
-    disk.rename(temporary, path)
-    disk.reached(CrashPoint.INDEX_RENAMED)
-    disk.sync_directory(path.rpartition("/")[0])
-    disk.reached(CrashPoint.INDEX_DURABLE)
+    return index
 
 
 def remove_segment_file(disk: Disk, segment: Segment) -> None:

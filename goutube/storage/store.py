@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 from goutube._native import JOURNAL_BLOCK_BYTES, encode_group
 from goutube.crash_points import CrashPoint
-from goutube.errors import CorruptionError, InvariantError
+from goutube.errors import InvariantError
 from goutube.model import Buffer
 from goutube.ports import Call, Disk, File, Job, Outcome, WriteGroup, WriteSegment
 from goutube.storage.config import StorageConfig
@@ -20,7 +20,7 @@ from goutube.storage.entries import StagedEntries
 from goutube.storage.group import Group, group_bytes
 from goutube.storage.heads import note_heads
 from goutube.storage.identity import Identity
-from goutube.storage.index import SealedIndex, read_index
+from goutube.storage.index import SealedIndex
 from goutube.storage.jobs import JobQueue
 from goutube.storage.journal import DurableMark, Journal
 from goutube.storage.segment import (
@@ -358,13 +358,7 @@ class Store(JobQueue):
         terms = log.terms_between(segment.header.name.first_index, segment.last_index)
 
         def seal(disk: Disk) -> SealedIndex:
-            seal_segment_file(disk, segment, terms)
-            try:
-                return read_index(disk, segment.index_path)
-            except CorruptionError:
-                # Hardly written, and no longer whole; all that it says is known here still.
-                seal_segment_file(disk, segment, terms)
-                return read_index(disk, segment.index_path)
+            return seal_segment_file(disk, segment, terms)
 
         def then(outcome: Outcome) -> None:
             if not self.fail(outcome):

@@ -85,7 +85,7 @@ def test_what_is_alive_keeps_its_index_and_its_bytes(half_dead):
         assert inspect_directory(again.disk.crash()).findings == []
 
 
-def test_an_index_that_a_crash_kept_from_its_name_is_made_anew(half_dead):
+def test_a_missing_index_is_made_anew(half_dead):
     """That of one segment in the middle, while those of later ones are there."""
     path = compacted(half_dead)[1]
     whole = bytes(half_dead.disk.names[path[:-4] + ".idx"].cached)
@@ -282,8 +282,13 @@ def test_a_disk_without_room_puts_it_off():
     world.call(DeleteStream("dead", 0))
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     old = files(world.disk, ".seg")
-    for step in ("write", "rename"):
-        world.disk.fail = {f"{step} {path[:-4]}-000001": full for path in old}
+    for step, ending in [
+        ("write", ".seg"),
+        ("write", ".idx"),
+        ("rename", ".idx"),
+        ("rename", ".seg"),
+    ]:
+        world.disk.fail = {f"{step} {path[:-4]}-000001{ending}": full for path in old}
         pass_time(world)
         assert files(world.disk, ".seg") == old
         assert world.node.healthy

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from goutube.crash_points import FORMAT_POINTS
-from goutube.errors import CorruptionError, DataDirError, GoutubeError
+from goutube.errors import CorruptionError, DataDirError
 from goutube.ports import Disk
 from goutube.sim import SMALL, MemoryDisk, PowerCutError, SeededEntropy, World
 from goutube.storage import DirectoryOptions, HardState, inspect_directory, open_store
@@ -152,47 +152,3 @@ def test_inspection_names_a_flipped_bit():
     report = inspect_directory(disk)
     assert report.damaged
     assert {finding.path for finding in report.findings} == {path}
-
-
-def rot_new_indexes(disk: MemoryDisk, times: int) -> None:
-    """Have so many indexes rot as soon as they are in their place, before anybody has read them."""
-    left, seen = times, [inode for path, inode in disk.names.items() if path.endswith(".idx")]
-
-    def stepped(step: str) -> None:
-        nonlocal left
-        if step.startswith("sync_directory"):
-            for path, inode in disk.names.items():
-                if left and path.endswith(".idx") and inode not in seen:
-                    left -= 1
-                    seen.append(inode)
-                    inode.rot(100, 0x01)
-
-    disk.on_step = stepped
-
-
-def seal_one(world: World) -> None:
-    """Append until a segment is sealed, or the node has had enough."""
-    for _ in range(40):
-        world.call(append("a", b"x" * 4000))
-        if world.node.store.stats.segments_sealed:
-            return
-
-
-def test_an_index_that_rots_before_it_is_read_is_written_again():
-    """Nobody is told: all that it said was known still."""
-    world = World()
-    rot_new_indexes(world.disk, 1)
-    seal_one(world)
-    assert world.node.store.stats.segments_sealed == 1
-    assert world.node.healthy
-    assert inspect_directory(world.disk.crash()).findings == []
-
-
-def test_a_disk_on_which_indexes_rot_again_has_failed():
-    """One more time, not for ever."""
-    world = World()
-    rot_new_indexes(world.disk, 2)
-    with pytest.raises(GoutubeError):
-        seal_one(world)
-    assert not world.node.healthy
-    assert World(world.disk.crash()).node.healthy
