@@ -200,6 +200,7 @@ class Scrubber:
             elif not self._store.fail(outcome) and segment in log.segments:
                 assert isinstance(outcome.value, SealedIndex)
                 segment.index = outcome.value
+                log.forget_damages(segment.index_path)  # of an earlier pass that could not mend it
                 self.tell_mended(Mended(segment.index_path, scrub.bad_index))
 
         self._store.start_roomy(lambda t: Call(t, lambda disk: remake_index(disk, segment)), then)

@@ -148,7 +148,7 @@ class ShardLog:
         return True
 
     def forget_damages(self, path: str) -> bool:
-        """Drop the damage of a file that is gone; whether any of it was written down."""
+        """Drop the damage of a file that is gone, or made anew; whether any was written down."""
         gone = [damage for damage in self.damages if damage.path == path]
         self.damages = [damage for damage in self.damages if damage.path != path]
         return any(damage.last_index for damage in gone)

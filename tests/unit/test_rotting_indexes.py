@@ -134,7 +134,7 @@ def test_a_compaction_on_which_it_rots_again_leaves_the_old_revision():
 
 
 def test_a_scrub_on_which_it_rots_again_tells_of_damage():
-    """The node is healthy and reads."""
+    """The node is healthy and reads; the next pass, or start, makes it anew, and it is no damage."""
     world = grown()
     kept = read_all(world, "alive")
     path = files(world.disk, ".idx")[0]
@@ -146,7 +146,9 @@ def test_a_scrub_on_which_it_rots_again_tells_of_damage():
     assert [damage.path for damage in told] == [path]
     assert world.node.healthy
     assert read_all(world, "alive") == kept
+    assert world.node.damages == told
     assert_sound(world.restart(), kept)
+    assert_sound(world, kept)
 
 
 @pytest.mark.parametrize("way", [seal, compact, scrub])
