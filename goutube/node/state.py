@@ -61,7 +61,7 @@ def decode_catalogue(content: bytes, applied_index: int, path: str) -> Catalogue
     """
     try:
         catalogue, end = _decode(content, applied_index)
-    except (struct.error, UnicodeDecodeError, KeyError) as error:
+    except (struct.error, KeyError, ValueError) as error:
         raise CorruptionError(
             f"{path} holds no catalogue of streams although its checksum is right: {error}",
             path=path,

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from goutube.storage.index import ActiveIndex, IndexAbout, Row
+from goutube.storage.index import ActiveIndex, IndexAbout
 
 ABOUT = IndexAbout(0, 1, 0, 999, [(1, 1)])
 
@@ -34,8 +34,7 @@ def grown(headers) -> ActiveIndex:
     index = ActiveIndex()
     for h in headers:
         if h.data_bytes:
-            row = Row(h.offset, h.ordinal, h.stamp, h.position, h.entry_bytes)
-            index.add(h.stream_id, row)
+            index.add(h.stream_id, h.offset, h.ordinal, h.stamp, h.position, h.entry_bytes)
     return index
 
 
@@ -47,8 +46,7 @@ def test_both_answer_alike(seed, found):
     one, other = grown(headers), ActiveIndex(headers[:found])
     for h in headers[found:]:
         if h.data_bytes:
-            row = Row(h.offset, h.ordinal, h.stamp, h.position, h.entry_bytes)
-            other.add(h.stream_id, row)
+            other.add(h.stream_id, h.offset, h.ordinal, h.stamp, h.position, h.entry_bytes)
     assert len(other) == len(one)
     assert other.encode(ABOUT) == one.encode(ABOUT)
     for stream_id in {h.stream_id for h in headers} | {0, 77}:
