@@ -210,7 +210,7 @@ class Client(ClusterCalls, Files, Downloads, Producers, RecordBatches):
         start = choose_start(offset, timestamp_ms, last_bytes, last_records)
         wish = requests.wish(name, start, limit, stream_id, records=False, follow=follow)
         answers = self._answers(wish, self._budget(timeout_s))
-        return (bytes(answer.data) for answer in answers)
+        return (codecs.copy_bytes(answer.data) for answer in answers)
 
     def records(  # noqa: PLR0913 - one parameter per choice, all but two by name
         self,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
 
 from msgspec import Struct, field
 
+from goutube._native import ReadRun
 from goutube.errors import GoutubeError, StorageError
 from goutube.names import check_stream_name
 from goutube.node.commands import (
@@ -17,7 +18,6 @@ from goutube.node.commands import (
     Command,
     CreateStream,
     DescribeStream,
-    ListPage,
     ListStreams,
     NodeReport,
     Read,
@@ -26,6 +26,7 @@ from goutube.node.commands import (
 )
 from goutube.node.control import check_properties
 from goutube.node.judge import Proposable
+from goutube.node.listing import list_page
 from goutube.node.reader import Reader
 from goutube.node.reclaim import Reclaimer
 from goutube.node.retention import KEEP_ALL, Retention, RetentionLimits
@@ -119,6 +120,8 @@ class Node:
         """Whether any reply may be to a command of the node's own."""
         self._draining = False
         self._failed = False
+        self._stirred = True  # whether anything but reads has happened since the last chores
+        self._due_ms: int | None = None
 
     # Events in
 
@@ -137,7 +140,7 @@ class Node:
                     stream = shard.stream_named(command.name, command.stream_id)
                     self._reply(token, stream_info(stream))
                 case ListStreams():
-                    self._reply(token, self._list(command))
+                    self._reply(token, list_page(self._streams, command))
                 case _:
                     self._propose(token, command)
         except GoutubeError as error:
@@ -145,6 +148,7 @@ class Node:
 
     def completed(self, outcome: Outcome) -> None:
         """Take in how a job ended."""
+        self._stirred = self._stirred or type(outcome.value) is not ReadRun
         self.store.completed(outcome)
 
     def cancel(self, token: int) -> None:
@@ -160,7 +164,7 @@ class Node:
         """Bring everything into the segments and catalogues, so that the next start is quick."""
         if not self._draining and self.healthy:
             self.store.seal_long()
-        self._draining = True
+        self._draining = self._stirred = True
 
     # What comes out
 
@@ -181,6 +185,20 @@ class Node:
             self._replies += replies
             for change in changes:
                 self._committed(shard, change)
+        if self._stirred or (self._due_ms is not None and self._now_ms >= self._due_ms):
+            self._due_ms = self._do_chores()
+        jobs = self.store.ready()
+        replies, self._replies = self._replies, []
+        if self._own_trims:
+            replies = [reply for reply in replies if reply.token != _OWN_TOKEN]
+        return Ready(jobs, replies, self._due_ms)
+
+    def _do_chores(self) -> int | None:
+        """All that goes on beside commands; when it does at the latest, if nothing happens first.
+
+        Left out of rounds in which nothing but reads happened, as most rounds of a bulk read are.
+        """
+        self._stirred = False
         deadlines: list[int | None] = []
         if self.store.failure is not None:
             self._fail(self.store.failure)
@@ -199,12 +217,7 @@ class Node:
             deadlines.append(self._reclaimer.advance(self._now_ms))
             deadlines.append(self._retain())
             deadlines.append(self.scrubber.advance(self._now_ms, self._wall_ms))
-        jobs = self.store.ready()
-        replies, self._replies = self._replies, []
-        if self._own_trims:
-            replies = [reply for reply in replies if reply.token != _OWN_TOKEN]
-        deadline = min((due for due in deadlines if due is not None), default=None)
-        return Ready(jobs, replies, deadline)
+        return min((due for due in deadlines if due is not None), default=None)
 
     @property
     def healthy(self) -> bool:
@@ -285,6 +298,7 @@ class Node:
         self._replies.append(Reply(token, result, error))
 
     def _propose(self, token: int, command: Proposable) -> None:
+        self._stirred = True
         shard = self._shard_of(command.name)
         if isinstance(command, (CreateStream, ChangeStream)):
             check_properties(command.properties)
@@ -332,19 +346,6 @@ class Node:
             place = bisect_left(self._streams, name, key=_name_of)
             if place < len(self._streams) and self._streams[place].name == name:
                 del self._streams[place]
-
-    def _list(self, command: ListStreams) -> ListPage:
-        first = bisect_left(self._streams, command.prefix, key=_name_of)
-        if command.after:
-            first = max(first, bisect_right(self._streams, command.after, key=_name_of))
-        page = [
-            stream
-            for stream in self._streams[first : first + command.page_size + 1]
-            if stream.name.startswith(command.prefix)
-        ]
-        more = len(page) > command.page_size
-        infos = [stream_info(stream) for stream in page[: command.page_size]]
-        return ListPage(infos, more)
 
     def _fail(self, failure: StorageError) -> None:
         if self._failed:
