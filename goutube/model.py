@@ -109,7 +109,7 @@ class StreamInfo:
     properties: StreamProperties
 
 
-class AppendResult(Struct, frozen=True):
+class AppendResult(Struct, frozen=True, gc=False):
     """Where an append's bytes lie: from ``offset`` to before ``next_offset``."""
 
     offset: int

@@ -20,7 +20,7 @@ ANY_STREAM = StreamId(0)
 """No shard ever gives this id: a command that carries it takes any stream of the name."""
 
 
-class Append(Struct, frozen=True):
+class Append(Struct, frozen=True, gc=False):
     """Append a batch; the first append creates the stream unless ``stream_id`` is given.
 
     Without a batch nothing is appended: the stream is created if need be, sealed if asked, and the

@@ -18,7 +18,7 @@ from goutube.node.control import NO_PROPERTIES, decode_properties, split_create,
 from goutube.storage import FLAG_CREATES, FLAG_SEALS, EntryKind
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, gc=False):
     """One entry of a log, as far as the catalogue is concerned."""
 
     index: int

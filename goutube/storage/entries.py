@@ -67,7 +67,7 @@ class EntryKind(IntEnum):
     CHANGE = 6
 
 
-class NewEntry(Struct, frozen=True):
+class NewEntry(Struct, frozen=True, gc=False):
     """An entry as the leader proposes it; the log gives it index, position and header.
 
     Attributes:
