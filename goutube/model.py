@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple, NewType
 
-from msgspec import Struct
-
 Buffer = bytes | bytearray | memoryview
 """Contiguous bytes, borrowed: whoever hands them over does not change them afterwards."""
 
@@ -109,7 +107,7 @@ class StreamInfo:
     properties: StreamProperties
 
 
-class AppendResult(Struct, frozen=True, gc=False):
+class AppendResult(NamedTuple):
     """Where an append's bytes lie: from ``offset`` to before ``next_offset``."""
 
     offset: int
