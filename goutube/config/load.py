@@ -13,9 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
-from typing_extensions import override
 
 from goutube.config.fields import ENV_PREFIX, FIELDS, shown
 from goutube.config.schema import Config
@@ -59,20 +56,6 @@ class _Layer:
 
     values: dict[str, Any]
     sources: dict[str, str]
-
-
-class _LayerSource(PydanticBaseSettingsSource):
-    def __init__(self, settings_class: type[BaseSettings], values: dict[str, Any]) -> None:
-        super().__init__(settings_class)
-        self._values = values
-
-    @override
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        return self._values.get(field_name), field_name, False
-
-    @override
-    def __call__(self) -> dict[str, Any]:
-        return dict(self._values)
 
 
 def load(flags: Mapping[str, str | None], file: Path | None, environ: Mapping[str, str]) -> Loaded:
@@ -175,25 +158,18 @@ def _nearest(word: str, known: list[str]) -> str:
 
 
 def _sources(layers: list[_Layer]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for layer in reversed(layers):
-        found.update(layer.sources)
-    return found
+    return {name: text for layer in reversed(layers) for name, text in layer.sources.items()}
+
+
+def _values(layers: list[_Layer]) -> dict[str, Any]:
+    return {name: value for layer in reversed(layers) for name, value in layer.values.items()}
 
 
 def _build(layers: list[_Layer], problems: list[str]) -> tuple[Config, frozenset[str]]:
     """Check each setting on its own; those that are refused are left at their defaults."""
-
-    class Layered(Config):
-        @classmethod
-        @override
-        def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], *_: Any, **__: Any
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return tuple(_LayerSource(settings_cls, layer.values) for layer in layers)
-
+    given = _values(layers)
     try:
-        return Layered(), frozenset()
+        return Config(**given), frozenset()
     except ValidationError as error:
         sources = _sources(layers)
         refused = set()
@@ -201,12 +177,9 @@ def _build(layers: list[_Layer], problems: list[str]) -> tuple[Config, frozenset
             name = str(detail["loc"][0])
             if name not in refused:
                 refused.add(name)
-                given = next((layer.values[name] for layer in layers if name in layer.values), None)
-                problems.append(_refusal(name, given, detail["msg"], sources))
-    for layer in layers:
-        for name in refused:
-            layer.values.pop(name, None)
-    return Layered(), frozenset(refused)
+                problems.append(_refusal(name, given.get(name), detail["msg"], sources))
+    rest = {name: value for name, value in given.items() if name not in refused}
+    return Config(**rest), frozenset(refused)
 
 
 def _refusal(name: str, value: object, message: str, sources: Mapping[str, str]) -> str:

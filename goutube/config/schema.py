@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from goutube.config.values import (
     Addresses,
@@ -82,10 +81,10 @@ def _unbuilt_file(text: str) -> Any:  # noqa: ANN401 - as above
     return _setting(None, text, Facts(built=False))
 
 
-class Config(BaseSettings):
+class Config(BaseModel):
     """The settings of one agent. All of them are read at start; a change needs a restart."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     bind_addr: GossipAddress = _setting(
         "0.0.0.0:7946",
