@@ -9,17 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Final, Protocol
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from rich.table import Table
-
 from goutube.limits import KIB
 
 EXIT_FAILURE: Final = 1
@@ -50,6 +39,9 @@ def print_table(columns: list[str], rows: list[list[str]]) -> None:
         sys.stdout.write("".join("\t".join(row) + "\n" for row in rows))
         sys.stdout.flush()
         return
+    from rich.console import Console  # noqa: PLC0415 - only terminals show what it draws
+    from rich.table import Table  # noqa: PLC0415 - as above
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         numeric = bool(rows) and all(row[len(table.columns)].isdecimal() for row in rows)
@@ -106,12 +98,15 @@ def progress_bar(label: str, total_bytes: int | None, *, wanted: bool) -> Iterat
     if not (wanted and sys.stderr.isatty()):
         yield _ignore
         return
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+    from rich import progress as bars  # noqa: PLC0415 - only terminals show what it draws
+    from rich.console import Console  # noqa: PLC0415 - as above
+
+    with bars.Progress(
+        bars.TextColumn("{task.description}", markup=False),
+        bars.BarColumn(),
+        bars.DownloadColumn(binary_units=True),
+        bars.TransferSpeedColumn(),
+        bars.TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     ) as progress:

@@ -8,12 +8,34 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol, TextIO, cast
 
-import structlog
 from typing_extensions import override
+
+
+@contextmanager
+def _rich_hidden() -> Iterator[None]:
+    """Let imports find no rich: a None in ``sys.modules`` means that by Python's own rules.
+
+    structlog imports rich with itself where there is one, for tracebacks that we never draw: a
+    tenth of an agent's start. Without it structlog does all that is asked of it here.
+    """
+    modules = cast("dict[str, object]", sys.modules)
+    if "rich" in modules:
+        yield  # it is loaded and costs nothing any more
+        return
+    modules["rich"] = None
+    try:
+        yield
+    finally:
+        del modules["rich"]
+
+
+with _rich_hidden():
+    import structlog
 
 FIELD_CHARACTERS_MAX: Final = 1024
 """Longer values are cut: a log line must stay readable whatever a user sends."""

@@ -5,6 +5,8 @@ import io
 import json
 import logging
 import os
+import subprocess
+import sys
 
 import pytest
 import structlog
@@ -115,6 +117,31 @@ def test_an_exception_becomes_fields():
     found = json.loads(line)
     assert found["error"].startswith("ValueError(")
     assert found["traceback"][0]["frames"]
+
+
+_WITHOUT_RICH = """
+import sys
+from goutube.observe import events, get_log, set_up_logs
+import goutube.agent
+set_up_logs(log_format=sys.argv[1], stream=sys.stdout)
+try:
+    int("no")
+except ValueError as error:
+    get_log().critical(events.NODE_FAILED, exc_info=error)
+print("rich" in sys.modules)
+import rich.console
+print(rich.console.__name__)
+"""
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_an_agent_loads_no_rich(log_format):
+    """structlog is kept from it, and writes its lines all the same; who imports it later has it."""
+    told = subprocess.check_output([sys.executable, "-c", _WITHOUT_RICH, log_format], text=True)
+    line, *rest = told.splitlines()
+    assert "node_failed" in line
+    assert "invalid literal for int() with base 10" in line
+    assert rest == ["False", "rich.console"]
 
 
 def test_what_libraries_say_takes_the_same_shape():

@@ -25,7 +25,7 @@ def test_help_and_refusals_load_nothing_that_a_command_needs(words):
     """They are there at once."""
     program = (
         "import sys; from goutube.cli.root import main; main(sys.argv[1:]); "
-        "print([name for name in ('grpc', 'numpy', 'pydantic', 'asyncio') if name in sys.modules])"
+        "print([name for name in ('grpc', 'numpy', 'pydantic', 'asyncio', 'rich') if name in sys.modules])"
     )
     told = subprocess.check_output([sys.executable, "-c", program, *words], text=True)
     assert told.splitlines()[-1] == "[]"
