@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from ipaddress import ip_address
@@ -22,6 +23,10 @@ def pytest_configure(config: pytest.Config) -> None:
     except ImportError as error:
         pytest.exit(f"the kernels are not built ({error}); run ./dev test, or make build", 2)
     sys.addaudithook(_keep_to_loopback)
+    # Tests start some hundred agents and commands. Where the environment forbids bytecode, each of
+    # them would compile the whole product anew: a third of its start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Begun in the background of a shell: the commands under test would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
