@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version as installed_version
 from typing import Final
 
 import click
@@ -84,7 +83,9 @@ def root() -> None:
 @json_option
 def version(*, as_json: bool) -> None:
     """Print the version."""
-    number = installed_version("goutube")
+    from importlib.metadata import version as installed  # noqa: PLC0415 - it loads half of email
+
+    number = installed("goutube")
     if as_json:
         print_json({"version": number})
     else:

@@ -9,7 +9,6 @@ from typing import Final, Literal, TypeVar
 
 import click
 
-from goutube.config import parse_age
 from goutube.errors import InvalidArgumentError
 from goutube.limits import KIB, MIB
 from goutube.names import check_stream_name
@@ -126,6 +125,8 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _age(text: str) -> int:
+    from goutube.config import parse_age  # noqa: PLC0415 - a fifth of a command's start
+
     value = parse_age(text)
     assert isinstance(value, int)
     return value

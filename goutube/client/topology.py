@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
 
@@ -10,7 +11,10 @@ from goutube.api import cluster_pb2, methods
 from goutube.client.requests import Unary
 from goutube.errors import WireFormatError
 from goutube.names import check_stream_name
-from goutube.ring import HashRing, ShardMap
+from goutube.ring import ShardMap
+
+if TYPE_CHECKING:
+    from goutube.ring import HashRing
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Topology:
     @property
     def ring(self) -> HashRing:
         """The ring of the nodes' tokens."""
+        from goutube.ring import HashRing  # noqa: PLC0415 - it stands on numpy, few clients ask
+
         return HashRing({node.name: node.tokens for node in self.nodes}, self.hash_function)
 
     def shard_of(self, name: str) -> int:

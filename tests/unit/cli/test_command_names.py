@@ -29,3 +29,14 @@ def test_help_and_refusals_load_nothing_that_a_command_needs(words):
     )
     told = subprocess.check_output([sys.executable, "-c", program, *words], text=True)
     assert told.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", ["consume", "download", "produce", "streams"])
+def test_commands_load_no_more_than_a_client_needs(name):
+    """Neither what checks an agent's settings nor what the ring stands on."""
+    program = (
+        f"import sys; from goutube.cli.{name} import {name}; import goutube.cli.root; "
+        "print([name for name in ('numpy', 'pydantic', 'rich', 'structlog') if name in sys.modules])"
+    )
+    told = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert told == "[]\n"
