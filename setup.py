@@ -43,6 +43,8 @@ if shutil.which(compiler) is None and shutil.which("gcc") is None:
     )
 
 setup(
+    # The C compiler is most of a build, and kernels do not wait for each other.
+    options={"build_ext": {"parallel": len(os.sched_getaffinity(0))}},
     ext_modules=cythonize(
         [
             Extension(
