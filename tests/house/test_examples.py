@@ -13,6 +13,7 @@ import pytest
 
 from tests.house.test_docs import blocks, documents
 from tests.house.tree import ROOT
+from tests.support.agents import SMALL_JOURNAL
 
 pytestmark = pytest.mark.net
 
@@ -39,7 +40,7 @@ def address(tmp_path):
     words = ("agent", "--data-dir", str(tmp_path / "data"), "--rpc-port", "127.0.0.1:0")
     more = ("--http-port", "off", "--log-format", "json", "--node-name", "examples")
     agent = subprocess.Popen(
-        [sys.executable, "-m", "goutube", *words, *more],
+        [sys.executable, "-m", "goutube", *words, *more, *SMALL_JOURNAL],
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,

@@ -16,6 +16,7 @@ import grpc
 import pytest
 
 from goutube.api import streaming_pb2
+from tests.support.agents import SMALL_JOURNAL
 
 pytestmark = pytest.mark.net
 
@@ -32,7 +33,8 @@ class Process:
         }
         self.child = subprocess.Popen(
             [sys.executable, "-m", "goutube", "agent", "--data-dir", str(data_dir),
-             "--rpc-port", "0", "--node-name", "n1", "--log-format", "json", *arguments],
+             "--rpc-port", "0", "--node-name", "n1", "--log-format", "json", *SMALL_JOURNAL,
+             *arguments],
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environ, text=True,
         )  # fmt: skip
         self.lines = []

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import goutube
+from tests.support.agents import SMALL_JOURNAL
 
 pytestmark = pytest.mark.net
 
@@ -29,7 +30,7 @@ class Node:
 
     def __init__(self, data_dir, address="127.0.0.1:0"):
         words = ["--data-dir", str(data_dir), "--rpc-port", address, "--http-port", "off"]
-        more = ["--log-format", "json", "--node-name", "n1", "--shard-count", "4"]
+        more = ["--log-format", "json", "--node-name", "n1", "--shard-count", "4", *SMALL_JOURNAL]
         self.process = subprocess.Popen([*GOUTUBE, "agent", *words, *more], stderr=subprocess.PIPE)
         events = map(json.loads, self.process.stderr)
         self.address = next(e["rpc_address"] for e in events if e["event"] == "agent_ready")

@@ -15,7 +15,7 @@ from goutube.cli import main
 from goutube.cli.bench_runs import Producing, Waiting
 from goutube.cli.bench_tables import percentiles
 from goutube.errors import InvariantError, StreamSealedError
-from tests.support.agents import restarted_agent
+from tests.support.agents import SMALL_JOURNAL, restarted_agent
 from tests.support.gossiping import wait_until
 
 pytestmark = pytest.mark.net
@@ -24,7 +24,9 @@ LATENCIES = ["min", "median", "p90", "p99", "p99_9", "max"]
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    with restarted_agent(tmp_path_factory.mktemp("bench") / "data", "--shard-count", "4") as agent:
+    with restarted_agent(
+        tmp_path_factory.mktemp("bench") / "data", "--shard-count", "4", *SMALL_JOURNAL
+    ) as agent:
         yield agent.address
 
 

@@ -20,7 +20,7 @@ import pytest
 import goutube
 from goutube import errors
 from goutube.client import AsyncClient, Client, MembersListed
-from tests.support.agents import restarted_agent
+from tests.support.agents import SMALL_JOURNAL, restarted_agent
 
 pytestmark = [pytest.mark.net, pytest.mark.crash]
 
@@ -33,7 +33,7 @@ OLD_KEY, NEW_KEY = (base64.b64encode(bytes([number] * 32)).decode() for number i
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory):
     folder = tmp_path_factory.mktemp("agent") / "data"
-    with restarted_agent(folder, "--encrypt-keys", OLD_KEY) as agent:
+    with restarted_agent(folder, *SMALL_JOURNAL, "--encrypt-keys", OLD_KEY) as agent:
         yield agent
 
 

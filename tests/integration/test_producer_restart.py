@@ -10,7 +10,7 @@ import pytest
 
 import goutube
 from goutube import errors
-from tests.support.agents import restarted_agent
+from tests.support.agents import SMALL_JOURNAL, restarted_agent
 
 pytestmark = [pytest.mark.net, pytest.mark.crash]
 
@@ -19,7 +19,7 @@ KILLS = 3
 
 @pytest.fixture
 def agent(tmp_path):
-    with restarted_agent(tmp_path / "data") as agent:
+    with restarted_agent(tmp_path / "data", *SMALL_JOURNAL) as agent:
         yield agent
 
 

@@ -10,14 +10,14 @@ import pytest
 import goutube
 from goutube.cli.root import main
 from goutube.errors import CorruptionError
-from tests.support.agents import RestartedAgent
+from tests.support.agents import SMALL_JOURNAL, RestartedAgent
 
 pytestmark = pytest.mark.net
 
 
 @pytest.fixture
 def agent(tmp_path):
-    agent = RestartedAgent(tmp_path / "data", "--shard-count", "1")
+    agent = RestartedAgent(tmp_path / "data", "--shard-count", "1", *SMALL_JOURNAL)
     agent.folder = tmp_path / "data"
     yield agent
     if agent.child is not None and agent.child.poll() is None:

@@ -13,7 +13,7 @@ import pytest
 import goutube
 from goutube import aio
 from goutube.errors import InvalidArgumentError, OffsetOutOfRangeError
-from tests.support.agents import restarted_agent
+from tests.support.agents import SMALL_JOURNAL, restarted_agent
 
 pytestmark = pytest.mark.net
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.net
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory):
     folder = tmp_path_factory.mktemp("retention") / "data"
-    with restarted_agent(folder, "--retention-bytes", "100KiB") as agent:
+    with restarted_agent(folder, *SMALL_JOURNAL, "--retention-bytes", "100KiB") as agent:
         yield agent
 
 

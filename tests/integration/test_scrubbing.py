@@ -9,7 +9,7 @@ import pytest
 
 import goutube
 from goutube.errors import CorruptionError
-from tests.support.agents import RestartedAgent, started
+from tests.support.agents import SMALL_JOURNAL, RestartedAgent, started
 
 pytestmark = pytest.mark.net
 
@@ -20,7 +20,7 @@ BATCH = bytes(range(256)) * 40
 def agent(tmp_path):
     settings = ["--shard-count", "1", "--segment-bytes", "64KiB", "--scrub-interval", "1s",
                 "--scrub-bytes-per-s", "1MiB", "--http-port", "127.0.0.1:0"]  # fmt: skip
-    with started(RestartedAgent(tmp_path / "data", *settings)) as agent:
+    with started(RestartedAgent(tmp_path / "data", *settings, *SMALL_JOURNAL)) as agent:
         agent.folder = tmp_path / "data"
         yield agent
 

@@ -13,7 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 
+from goutube.limits import MIB
+
 _GOUTUBE = ("-m", "goutube")
+SMALL_JOURNAL = ("--journal-bytes", str(4 * MIB))
+"""Where its size is not the point: a founding writes all of the journal, and reads it."""
 
 
 class RestartedAgent:

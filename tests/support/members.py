@@ -6,7 +6,7 @@ import signal
 from contextlib import ExitStack, contextmanager
 
 import goutube
-from tests.support.agents import RestartedAgent
+from tests.support.agents import SMALL_JOURNAL, RestartedAgent
 from tests.support.gossiping import free_port
 
 
@@ -16,10 +16,11 @@ class Member:
     def __init__(self, folder, name, *settings, seeds=()):
         self.name = name
         self.port = free_port()
-        flags = ["--node-name", name, "--bind-addr", f"127.0.0.1:{self.port}", *settings]
+        flags = ["--node-name", name, "--bind-addr", f"127.0.0.1:{self.port}", "--shard-count", "1"]
+        flags += [*SMALL_JOURNAL, *settings]
         if seeds:
             flags += ["--seed-addresses", ",".join(f"127.0.0.1:{seed.port}" for seed in seeds)]
-        self.agent = RestartedAgent(folder / f"{name}-{self.port}", "--shard-count", "1", *flags)
+        self.agent = RestartedAgent(folder / f"{name}-{self.port}", *flags)
 
     def start(self):
         self.agent.start()
