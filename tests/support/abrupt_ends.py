@@ -46,14 +46,23 @@ def writers_at_work(address, seed):
         writer.start()
     try:
         yield gate, writers
-    finally:
-        gate.stop()
-        for writer in writers:
-            writer.join(timeout=90)
+    except BaseException:
+        # What they wait for may never come: an agent whose fault was found does not start again.
+        _stop(gate, writers, at_once=True)
+        raise
+    _stop(gate, writers)
     for writer in writers:
         assert not writer.is_alive(), f"writer {writer.number} hangs"
         if writer.failure is not None:
             raise writer.failure
+
+
+def _stop(gate, writers, *, at_once=False):
+    gate.stop()
+    for writer in writers if at_once else ():
+        writer.hang_up()
+    for writer in writers:
+        writer.join(timeout=90)
 
 
 class Checker:

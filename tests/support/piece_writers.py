@@ -79,6 +79,8 @@ class Writer(threading.Thread):
         self._told: dict[str, Told] = {}
         self._lock = threading.Lock()
         self._last = 0
+        self._line = None
+        """Its channel or its client."""
 
     def run(self):
         """Write until told to stop; what goes wrong is kept for the test's thread."""
@@ -86,6 +88,11 @@ class Writer(threading.Thread):
             self.work()
         except BaseException as error:  # noqa: BLE001 - raised again by the test's thread
             self.failure = error
+
+    def hang_up(self):
+        """End what is under way, whose server will not come back, and everything after it."""
+        if self._line is not None:
+            self._line.close()
 
     def told(self):
         """A copy of what it knows of each stream now."""
@@ -119,8 +126,8 @@ class NumberedWriter(Writer):
 
     def work(self):
         producers = {stream: [self.chance.randbytes(16), 0] for stream in self.streams}
-        with grpc.insecure_channel(self.address, options=_OPTIONS) as channel:
-            client = WireClient(channel)
+        with grpc.insecure_channel(self.address, options=_OPTIONS) as self._line:
+            client = WireClient(self._line)
             while self.gate.may_go_on():
                 count = self.chance.randint(1, BURST_BATCHES_MAX)
                 self._settle(client, [self._batch(producers) for _ in range(count)])
@@ -157,8 +164,8 @@ class FrameWriter(Writer):
     """``streaming.v1``: calls of several frames; what a broken call carried stays unknown."""
 
     def work(self):
-        with grpc.insecure_channel(self.address, options=_OPTIONS) as channel:
-            produce = channel.stream_unary(
+        with grpc.insecure_channel(self.address, options=_OPTIONS) as self._line:
+            produce = self._line.stream_unary(
                 methods.PRODUCE_STREAM,
                 streaming_pb2.ProduceRequest.SerializeToString,
                 streaming_pb2.ProduceResponse.FromString,
@@ -190,9 +197,9 @@ class LibraryWriter(Writer):
     """The client library; it repeats what it can, and says when it does not know."""
 
     def work(self):
-        with goutube.connect(self.address, timeout_s=CALL_S) as client:
+        with goutube.connect(self.address, timeout_s=CALL_S) as self._line:
             while self.gate.may_go_on():
-                self.one(client)
+                self.one(self._line)
 
     def one(self, client):
         self.append(client, self.chance.choice(self.streams))
