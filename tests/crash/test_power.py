@@ -25,6 +25,8 @@ SEED = int(os.environ.get("GOUTUBE_POWER_CUT_SEED", "3"))
 FORGETFUL = (str(Path(__file__).with_name("forgetful_agent.py")),)
 PLANTED = ("-m", "tests.support.planted_agent")
 EATMYDATA = "libeatmydata.so"
+CAUGHT_WITHIN = 60
+"""Cuts; a disk that others use as well renames few files between two of them."""
 
 
 @pytest.fixture
@@ -59,14 +61,15 @@ def test_an_agent_that_acknowledges_too_early_is_caught(disk):
         kill_again_and_again(PoweredAgent(disk, program=FORGETFUL), 20, SEED)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(60 + 20 * CAUGHT_WITHIN)
 @pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
 @pytest.mark.parametrize("fault", ["rename-first", "unchecked"])
 def test_a_planted_fault_is_caught(disk, fault):
     """The test of the test: files that are renamed and then synced, checksums that always fit."""
     agent = PoweredAgent(disk, *SMALL, program=(*PLANTED, fault))
+    torn = fault == "unchecked"
     with pytest.raises((BrokenPromiseError, AssertionError, CorruptionError)):
-        kill_again_and_again(agent, 20, SEED)
+        kill_again_and_again(agent, 20 if torn else CAUGHT_WITHIN, SEED, by_itself=torn)
     assert agent.boots, "it never came up: this shows nothing"
 
 
@@ -75,9 +78,9 @@ def test_a_planted_fault_is_caught(disk, fault):
 def test_a_group_that_is_torn_by_the_cut_is_no_fault(disk):
     """The counterpart: the power goes in the middle of a group, and its checksum tells."""
     agent = PoweredAgent(disk, *SMALL, program=(*PLANTED, "torn"))
-    writers, _ = kill_again_and_again(agent, 8, SEED)
+    writers, _ = kill_again_and_again(agent, 8, SEED, by_itself=True)
     check_load(8, writers)
-    assert agent.torn_count > 0
+    assert agent.torn_count >= 8
 
 
 @pytest.mark.timeout(120)

@@ -116,8 +116,12 @@ class Checker:
             return info
 
 
-def kill_again_and_again(new_agent, kills, seed):
-    """The whole run; its writers, and how long starts and recoveries took."""
+def kill_again_and_again(new_agent, kills, seed, *, by_itself=False):
+    """The whole run; its writers, and how long starts and recoveries took.
+
+    Args:
+        by_itself: the agent ends itself under the load, and is not killed at a random moment.
+    """
     chance = random.Random(seed)
     pause = threading.Event()
     restarts = []
@@ -128,7 +132,10 @@ def kill_again_and_again(new_agent, kills, seed):
         ):
             checker = Checker(client, writers)
             for _ in range(kills):
-                pause.wait(chance.uniform(0.02, 0.5))  # the load between two kills
+                if by_itself:
+                    agent.child.wait(timeout=100)
+                else:
+                    pause.wait(chance.uniform(0.02, 0.5))  # the load between two kills
                 agent.end()
                 if chance.random() < 0.2:  # and again, most often while it recovers
                     agent.launch()
