@@ -6,6 +6,7 @@ They are built by clang with its sanitizers into ``build/fuzz``; the kernels in 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import site
@@ -33,13 +34,16 @@ def package() -> Path:
     if shutil.which("clang") is None:
         pytest.skip("fuzzing needs clang (Debian: apt-get install clang)")
     folders = ["--build-base=build/fuzz", "--build-lib=build/fuzz/lib"]
-    subprocess.run(
-        [sys.executable, "setup.py", "-q", "build", *folders],
-        cwd=ROOT,
-        env=os.environ | {"GOUTUBE_BUILD": "fuzz", "CC": "clang"},
-        check=True,
-        capture_output=True,
-    )
+    (ROOT / "build").mkdir(exist_ok=True)
+    with (ROOT / "build" / "fuzz.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of several processes of pytest the first one makes it
+        subprocess.run(
+            [sys.executable, "setup.py", "-q", "build", *folders],
+            cwd=ROOT,
+            env=os.environ | {"GOUTUBE_BUILD": "fuzz", "CC": "clang"},
+            check=True,
+            capture_output=True,
+        )
     return ROOT / "build" / "fuzz" / "lib"
 
 
