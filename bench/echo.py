@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -18,6 +19,8 @@ from typing import Final
 import grpc
 import grpc.aio
 import uvloop
+
+from goutube.client.transport import expect_large_messages
 
 ECHO: Final = "/bench.Echo/Echo"
 POUR: Final = "/bench.Echo/Pour"
@@ -79,5 +82,32 @@ def echo_server() -> Iterator[str]:
         yield address
 
 
+def pour(address: str, size: int, message_bytes: int, *, keep: bool) -> float:
+    """Seconds of a bare client for ``size`` bytes, its connection open and the messages made.
+
+    In a process of its own: ours changes how the process that it is in keeps memory.
+
+    Args:
+        keep: whether the bare one does so, too.
+    """
+    words = [sys.executable, "-m", "bench.echo", "pour", address, str(size), str(message_bytes)]
+    words += ["keep"] if keep else []
+    return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+def _pour_here(address: str, size: int, message_bytes: int) -> float:
+    with grpc.insecure_channel(address, OPTIONS) as channel:
+        assert not list(channel.unary_stream(POUR)(b"%d 0" % message_bytes))
+        began = time.perf_counter()
+        answers = channel.unary_stream(POUR)(b"%d %d" % (message_bytes, size // message_bytes))
+        assert sum(map(len, answers)) == size
+        return time.perf_counter() - began
+
+
 if __name__ == "__main__":
-    uvloop.run(_serve())
+    if sys.argv[1:2] == ["pour"]:
+        if sys.argv[5:] == ["keep"]:
+            expect_large_messages()
+        print(_pour_here(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    else:
+        uvloop.run(_serve())

@@ -16,12 +16,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import grpc
 import uvloop
 
 import goutube
 import goutube.aio
-from bench.echo import OPTIONS, POUR
+from bench.echo import pour
 from goutube.cli.bench_runs import Waiting
 from goutube.cli.bench_tables import percentiles
 from goutube.client.requests import ANSWER_BYTES
@@ -95,13 +94,14 @@ def file(place: Place) -> Found:
 
     They take turns in rounds. In: ``dd conv=fdatasync`` ends when its bytes are durable, as an
     append does. Out: the bare server sends messages from memory, in each round once as large as
-    the client's answers and once as large as a record; the faster one counts.
+    the client's answers and once as large as a record; the faster one counts. Told, too, is what
+    the bare client reaches that has the C library keep large buffers, as ours does.
     """
     size, rounds = (32 * MIB, 1) if place.quick else (1024 * MIB, 5)
     source = place.folder / "source"
     _fill(source, size)
     written = _digest(_chunks_of(source))
-    took: dict[str, list[float]] = {"dd": [], "in": [], "bare": [], "out": []}
+    took: dict[str, list[float]] = {"dd": [], "in": [], "bare": [], "kept": [], "out": []}
     with goutube.connect(place.address, timeout_s=120) as client:
         for number in range(rounds):
             name = f"file/{number}"
@@ -111,7 +111,9 @@ def file(place: Place) -> Found:
                 end = client.append(name, opened).next_offset
             took["in"].append(time.perf_counter() - began)
             assert end == size
-            took["bare"].append(min(_pour(place.bare, size, each) for each in POURED_BYTES))
+            for kind, keep in (("bare", False), ("kept", True)):
+                poured = [pour(place.bare, size, each, keep=keep) for each in POURED_BYTES]
+                took[kind].append(min(poured))
             began = time.perf_counter()
             assert sum(map(len, client.read(name))) == size
             took["out"].append(time.perf_counter() - began)
@@ -162,16 +164,6 @@ def _dd(source: Path, copy: Path) -> float:
     took = time.perf_counter() - began
     copy.unlink()
     return took
-
-
-def _pour(address: str, size: int, message_bytes: int) -> float:
-    """Seconds, once the connection is open and the messages are there, as the agent's are."""
-    with grpc.insecure_channel(address, OPTIONS) as channel:
-        assert not list(channel.unary_stream(POUR)(b"%d 0" % message_bytes))
-        began = time.perf_counter()
-        answers = channel.unary_stream(POUR)(b"%d %d" % (message_bytes, size // message_bytes))
-        assert sum(map(len, answers)) == size
-        return time.perf_counter() - began
 
 
 def follow(place: Place) -> Found:

@@ -5,10 +5,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.memoryview cimport PyMemoryView_FromObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from csrc.buffer cimport take_buffer
-from csrc.layout cimport GT_NOGIL_BYTES
 from csrc.wire cimport (
     GT_MESSAGE_BYTES_MAX, gt_append_request, gt_append_response, gt_consume_request,
     gt_consume_response, gt_decode, gt_encode, gt_encoded_bytes, gt_produce_request, gt_put,
@@ -198,24 +197,6 @@ def decode_read_response(bytes message not None):
     response.end_offset = values[9].number
     response.end_of_stream = values[10].number != 0
     return response
-
-
-def copy_bytes(data):
-    cdef Py_buffer source
-    cdef const uint8_t *start = take_buffer(data, &source)
-    cdef bytes copy
-    cdef char *place
-    try:
-        copy = PyBytes_FromStringAndSize(NULL, source.len)
-        place = PyBytes_AS_STRING(copy)
-        if source.len < GT_NOGIL_BYTES:
-            memcpy(place, start, source.len)
-        else:
-            with nogil:
-                memcpy(place, start, source.len)
-        return copy
-    finally:
-        PyBuffer_Release(&source)
 
 
 def decode_produce_request(bytes message not None):

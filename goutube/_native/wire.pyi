@@ -81,9 +81,6 @@ def encode_append_response(
     request: int, offset: int, next_offset: int, stream_id: int, duplicate: bool
 ) -> bytes: ...
 def decode_read_response(message: bytes) -> ReadResponse | None: ...
-def copy_bytes(data: Buffer) -> bytes:
-    """``bytes(data)``; of 64 KiB and more other threads run meanwhile."""
-
 def decode_produce_request(message: bytes) -> tuple[str, memoryview] | None:
     """(point, frame) of streaming.v1.ProduceRequest."""
 

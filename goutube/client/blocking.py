@@ -13,13 +13,12 @@ from weakref import WeakSet
 
 import grpc
 
-from goutube.api import codecs
+from goutube.api import codecs, methods
 from goutube.client import feed, requests
 from goutube.client.cluster_calls import ClusterCalls
 from goutube.client.download import Downloads
 from goutube.client.lane import Lane, Waiting
 from goutube.client.producer import Producer, Producers
-from goutube.client.read_call import read_call
 from goutube.client.record_batches import RecordBatches, each_record
 from goutube.client.requests import Place
 from goutube.client.sockets import Sockets
@@ -45,6 +44,7 @@ from goutube.routing import (
 
 _Value = TypeVar("_Value")
 _UnaryUnary: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
+_UnaryStream: TypeAlias = "grpc.UnaryStreamMultiCallable[bytes, bytes]"
 
 
 class Client(ClusterCalls, Files, Downloads, Producers, RecordBatches):
@@ -210,7 +210,7 @@ class Client(ClusterCalls, Files, Downloads, Producers, RecordBatches):
         start = choose_start(offset, timestamp_ms, last_bytes, last_records)
         wish = requests.wish(name, start, limit, stream_id, records=False, follow=follow)
         answers = self._answers(wish, self._budget(timeout_s))
-        return (codecs.copy_bytes(answer.data) for answer in answers)
+        return (bytes(answer.data) for answer in answers)
 
     def records(  # noqa: PLR0913 - one parameter per choice, all but two by name
         self,
@@ -237,22 +237,24 @@ class Client(ClusterCalls, Files, Downloads, Producers, RecordBatches):
         while not cursor.finished:
             address, channel = self._sockets.channel()
             timeout_s = None if wish.follow else attempts.timeout_ms(now_ms()) / 1000
-            request = requests.read_message(cursor.wish())
+            start: _UnaryStream = channel.unary_stream(methods.READ)
+            call = start(requests.read_message(cursor.wish()), timeout=timeout_s)
             try:
-                with read_call(channel, request, timeout_s) as messages:
-                    for message in messages:
-                        answer = requests.read_answer(message)
-                        if not cursor.accept(answer):
-                            break
-                        if answer.data:
-                            yield answer
-                        attempts.progressed(now_ms())
-                        if answer.end_of_stream:
-                            return
-                    else:
+                for message in call:
+                    answer = requests.read_answer(message)
+                    if not cursor.accept(answer):
+                        break
+                    if answer.data:
+                        yield answer
+                    attempts.progressed(now_ms())
+                    if answer.end_of_stream:
                         return
+                else:
+                    return
             except grpc.RpcError as failure:
                 self._pause(attempts, error_of(failure, address), address)
+            finally:
+                call.cancel()
 
     # -- streams ------------------------------------------------------------------------------
 

@@ -6,7 +6,12 @@ import asyncio
 
 import grpc.aio
 
-from goutube.client.transport import CHANNEL_OPTIONS, blames_server, closed_error
+from goutube.client.transport import (
+    CHANNEL_OPTIONS,
+    blames_server,
+    closed_error,
+    expect_large_messages,
+)
 from goutube.errors import GoutubeError
 from goutube.routing import AddressBook
 
@@ -41,6 +46,7 @@ class Channels:
         address = self._book.current
         channel = self._channels.get(address)
         if channel is None:
+            expect_large_messages()
             channel = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
             self._channels[address] = channel
         return address, channel

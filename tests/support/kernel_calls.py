@@ -85,8 +85,6 @@ def kernel_calls(folder: str) -> dict[str, Call]:
         "StreamState": lambda: native.StreamState("".join([key, "6"]), 1 << 40, 2, b"p").name,
         "StreamMap": streams,
         "Producer": lambda: native.Producer(1, 1 << 40, 1 << 41, bytes(48)).batches(),
-        "copy_bytes": lambda: native.copy_bytes(memoryview(data)[1:]),
-        "copy_bytes large": lambda: native.copy_bytes(bytearray(100_000)),
         "give_back_memory": native.give_back_memory,
         "build_tables": lambda: native.build_tables([3, 200, 900], data, [0, 1, 2]),
         "join_records": lambda: native.join_records(records),

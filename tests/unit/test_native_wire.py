@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from array import array
 
 import pytest
 
 from goutube._native import (
     ReadData,
-    copy_bytes,
     decode_append_request,
     decode_append_response,
     decode_consume_request,
@@ -171,16 +169,3 @@ def test_only_bytes_are_decoded():
     """A view into something that may change is refused at the call."""
     with pytest.raises(TypeError):
         decode_consume_request(bytearray(b""))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 300_000])
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_a_copy_is_what_bytes_makes(kind, size):
-    """Long or short, of any buffer; a view that is not contiguous is refused as elsewhere."""
-    data = random.Random(size).randbytes(size)
-    assert copy_bytes(kind(data)) == data
-    assert copy_bytes(memoryview(b"x" + data + b"x")[1:-1]) == data
-    with pytest.raises(BufferError):
-        copy_bytes(memoryview(b"x" + data + b"xx")[::2])
-    with pytest.raises(TypeError):
-        copy_bytes("text")
