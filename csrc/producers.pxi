@@ -1,7 +1,8 @@
 # What is remembered of a stream's producers; a part of streams.pyx.
 
 cdef enum:
-    ROW_BYTES = 24  # of a batch in a window: sequence u64, record count u32, checksum u32, offset u64
+    # Of a batch in a window: sequence u64, record count u32, checksum u32, offset u64.
+    ROW_BYTES = 24
 
 
 @cython.final
