@@ -1,8 +1,9 @@
 """Which ends of jobs bring a round of the node while a journal group is under way."""
 
+from goutube.node import DescribeStream
 from goutube.ports import WriteGroup, WriteSegment
 from goutube.sim import APART, World
-from tests.support.commands import append
+from tests.support.commands import append, read_all
 
 
 def place_of(world, kind):
@@ -33,3 +34,46 @@ def test_a_segment_write_brings_a_round_only_when_it_commits_something():
     assert not world.node.can_wait
     world.round()
     assert world.replies[second].result.offset == 2
+
+
+def test_rounds_of_reads_leave_the_chores_out_until_they_are_due(monkeypatch):
+    """An append brings them, a read does not, and the time that they named does."""
+    world = World()
+    done = []
+    chores = world.node._do_chores
+    monkeypatch.setattr(
+        world.node, "_do_chores", lambda: done.append(world.clock.now_ms) or chores()
+    )
+    world.call(append("a", b"bytes"))
+    assert done
+
+    done.clear()
+    due_ms = world.node._due_ms
+    assert due_ms is not None
+    assert read_all(world, "a") == b"bytes"
+    world.call(DescribeStream("a"))
+    assert not done
+    assert world.node.ready().deadline_ms == due_ms
+
+    world.clock.now_ms = due_ms - 1
+    assert read_all(world, "a") == b"bytes"
+    assert not done
+    world.clock.now_ms = due_ms
+    world.call(DescribeStream("a"))
+    assert done[0] == due_ms
+
+    done.clear()
+    world.node.drain()
+    world.round()
+    assert done
+
+
+def test_the_journal_is_checkpointed_while_nothing_but_reads_goes_on():
+    """Five seconds later at the latest: reads do not put chores off."""
+    world = World()
+    world.call(append("a", b"bytes"))
+    assert world.node.store.journal_dirty
+    for _ in range(70):
+        world.clock.now_ms += 100
+        assert read_all(world, "a") == b"bytes"
+    assert not world.node.store.journal_dirty
