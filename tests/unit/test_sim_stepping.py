@@ -55,12 +55,17 @@ def test_what_a_call_meets_is_raised_by_whoever_goes_on_with_it():
 
 def test_a_call_that_is_closed_does_nothing_more():
     """Its process is gone; its thread, too."""
-    disk = MemoryDisk()
-    before = threading.active_count()
-    running = step_through(make("a"), disk)
+    disk, threads = MemoryDisk(), []
+
+    def function(disk):
+        threads.append(threading.current_thread())
+        make("a")(disk)
+
+    running = step_through(function, disk)
     next(running)
     next(running)
-    assert threading.active_count() == before + 1
+    assert threads[0].is_alive()
+    assert threads != [threading.current_thread()]
     running.close()
-    assert threading.active_count() == before
+    assert not threads[0].is_alive()
     assert disk.log == ["create a"]
