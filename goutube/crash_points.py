@@ -168,7 +168,7 @@ class CrashPoint(StrEnum):
 
 
 class DocumentPoints(NamedTuple):
-    """The places in the replacement of one kind of document, in their order."""
+    """The places in the replacement of one kind of file, in their order."""
 
     written: CrashPoint
     synced: CrashPoint
@@ -205,6 +205,12 @@ DAMAGE_POINTS = DocumentPoints(
     CrashPoint.DAMAGE_SYNCED,
     CrashPoint.DAMAGE_RENAMED,
     CrashPoint.DAMAGE_DURABLE,
+)
+INDEX_POINTS = DocumentPoints(
+    CrashPoint.INDEX_WRITTEN,
+    CrashPoint.INDEX_SYNCED,
+    CrashPoint.INDEX_RENAMED,
+    CrashPoint.INDEX_DURABLE,
 )
 CHECKPOINT_POINTS = DocumentPoints(
     CrashPoint.CHECKPOINT_WRITTEN,

@@ -8,28 +8,35 @@ from typing import Final
 from goutube._native import crc32c
 from goutube.crash_points import DocumentPoints
 from goutube.errors import CorruptionError, DataDirError
+from goutube.model import Buffer
 from goutube.ports import Disk
 
 _HEADER: Final = struct.Struct("<4sII")
 _CHECKSUM: Final = struct.Struct("<I")
 DOCUMENT_VERSION: Final = 1
+TEMPORARY: Final = ".tmp"
+"""Ends the name of a file that is being made; a start removes what a crash left of them."""
 
 
 def write_document(
     disk: Disk, path: str, magic: bytes, body: bytes, points: DocumentPoints
 ) -> None:
-    """Replace a document so that after any crash the old or the new one is there, whole.
+    """Replace a document so that after any crash the old or the new one is there, whole."""
+    head = _HEADER.pack(magic, DOCUMENT_VERSION, len(body))
+    checksum = _CHECKSUM.pack(crc32c(body, crc32c(head)))
+    replace_file(disk, path, points, head, body, checksum)
+
+
+def replace_file(disk: Disk, path: str, points: DocumentPoints, *parts: Buffer) -> None:
+    """Give a file new content so that after any crash the old or the new one is there, whole.
 
     The sequence is: temporary file, its sync, rename, sync of the directory.
     """
-    directory = path.rpartition("/")[0]
-    temporary = path + ".tmp"
+    temporary = path + TEMPORARY
     disk.remove(temporary)
     file = disk.open(temporary, create=True)
     try:
-        head = _HEADER.pack(magic, DOCUMENT_VERSION, len(body))
-        checksum = _CHECKSUM.pack(crc32c(body, crc32c(head)))
-        file.write(0, head, body, checksum)
+        file.write(0, *parts)
         disk.reached(points.written)
         file.sync()
     finally:
@@ -37,7 +44,7 @@ def write_document(
     disk.reached(points.synced)
     disk.rename(temporary, path)
     disk.reached(points.renamed)
-    disk.sync_directory(directory)
+    disk.sync_directory(path.rpartition("/")[0])
     disk.reached(points.durable)
 
 

@@ -15,9 +15,10 @@ from typing import Final, NamedTuple, Protocol
 from msgspec import Struct
 
 from goutube._native import EntryHeader, crc32c
-from goutube.crash_points import CrashPoint
+from goutube.crash_points import INDEX_POINTS
 from goutube.errors import CorruptionError, DataDirError
 from goutube.ports import Disk
+from goutube.storage.document import replace_file
 
 _HEADER: Final = struct.Struct("<4sIIIQQIII")
 _TERM: Final = struct.Struct("<QQ")
@@ -26,8 +27,6 @@ INDEX_VERSION: Final = 1
 _MAGIC: Final = b"gtI1"
 _WIDE_COLUMNS: Final = 4
 _NARROW_COLUMNS: Final = 2
-TEMPORARY: Final = ".tmp"
-"""Ends the name of a file that is being made; a start removes what a crash left of them."""
 
 
 class IndexAbout(Struct, frozen=True):
@@ -355,28 +354,11 @@ def put_index(disk: Disk, path: str, content: bytes) -> SealedIndex:
     Raises:
         CorruptionError: it was damaged when it was read, and so was the one written after it.
     """
-    _put(disk, path, content)
+    replace_file(disk, path, INDEX_POINTS, content)
     try:
         return read_index(disk, path)
     except CorruptionError:
         # Hardly written, and no longer whole; all that it says is known here still. Not for ever:
         # of a disk that spoils two of them nothing good is to be expected.
-        _put(disk, path, content)
+        replace_file(disk, path, INDEX_POINTS, content)
         return read_index(disk, path)
-
-
-def _put(disk: Disk, path: str, content: bytes) -> None:
-    temporary = path + TEMPORARY
-    disk.remove(temporary)
-    file = disk.open(temporary, create=True)
-    try:
-        file.write(0, content)
-        disk.reached(CrashPoint.INDEX_WRITTEN)
-        file.sync()
-    finally:
-        file.close()
-    disk.reached(CrashPoint.INDEX_SYNCED)
-    disk.rename(temporary, path)
-    disk.reached(CrashPoint.INDEX_RENAMED)
-    disk.sync_directory(path.rpartition("/")[0])
-    disk.reached(CrashPoint.INDEX_DURABLE)

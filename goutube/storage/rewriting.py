@@ -24,7 +24,8 @@ from goutube._native import VERDICT_OK, pick_entries
 from goutube.crash_points import CrashPoint
 from goutube.limits import KIB, MIB
 from goutube.ports import Disk, File
-from goutube.storage.index import TEMPORARY, SealedIndex, encode_index, index_bytes, put_index
+from goutube.storage.document import TEMPORARY
+from goutube.storage.index import SealedIndex, encode_index, index_bytes, put_index
 from goutube.storage.kept import KeptEntries, kept_bytes
 from goutube.storage.segment import (
     SEGMENT_HEADER_BYTES,
