@@ -120,7 +120,8 @@ def kill_again_and_again(new_agent, kills, seed, *, by_itself=False):
     """The whole run; its writers, and how long starts and recoveries took.
 
     Args:
-        by_itself: the agent ends itself under the load, and is not killed at a random moment.
+        by_itself: the agent cuts its own power under the load, and is not killed at a random moment;
+            it does not while pieces are checked, or after the last of the kills.
     """
     chance = random.Random(seed)
     pause = threading.Event()
@@ -133,7 +134,7 @@ def kill_again_and_again(new_agent, kills, seed, *, by_itself=False):
             checker = Checker(client, writers)
             for _ in range(kills):
                 if by_itself:
-                    agent.child.wait(timeout=100)
+                    agent.tear()
                 else:
                     pause.wait(chance.uniform(0.02, 0.5))  # the load between two kills
                 agent.end()

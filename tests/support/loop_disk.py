@@ -16,6 +16,8 @@ IMAGE_BYTES = 2048 * MIB
 GOING_DOWN = 0x8004587D
 """EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN: _IOR('X', 125, __u32), linux/fs.h and xfs_fs.h."""
 WITHOUT_LOG_FLUSH = 2
+TEAR_WHILE = "TEAR_WHILE"
+"""The variable with the path of the file that is there while an agent may cut its own power."""
 
 
 def why_not(kind):
@@ -74,11 +76,19 @@ class LoopDisk:
 class PoweredAgent(RestartedAgent):
     """An agent on a disk of its own, whose ends are power cuts."""
 
-    def __init__(self, disk, *settings, **options):
-        super().__init__(disk.mount_point / "data", *settings, **options)
+    def __init__(self, disk, *settings, environ=(), **options):
+        self._may_tear = disk.mount_point.with_suffix(".may-tear")
+        environ = {TEAR_WHILE: str(self._may_tear), **dict(environ)}
+        super().__init__(disk.mount_point / "data", *settings, environ=environ, **options)
         self._disk = disk
         self.torn_count = 0
         """How often the process had cut the power itself, and was gone."""
+
+    def tear(self):
+        """Wait until a process that can cuts the power itself, in the middle of a write."""
+        self._may_tear.touch()
+        self.child.wait(timeout=100)
+        self._may_tear.unlink()
 
     def end(self, *arguments):
         """Cut the power, and mount the disk as it is found after that."""
