@@ -29,7 +29,7 @@ struct gt_job {
     struct gt_job *next;
     uint64_t ticket;
     enum gt_job_kind kind;
-    int fd, sync, error;
+    int fd, error;
     uint32_t seed;
     off_t position;
     struct iovec *parts; /* freed with the job */
@@ -111,7 +111,7 @@ static void gt_run_job(struct gt_job *job) {
     if (job->kind == GT_JOB_GROUP) gt_complete_group(job->seed, job->parts, job->part_count);
     double start = gt_now();
     job->error = gt_write_parts(job->fd, job->position, job->parts, job->part_count);
-    if (!job->error && job->sync) job->error = gt_sync(job->fd);
+    if (!job->error && job->kind != GT_JOB_WRITE) job->error = gt_sync(job->fd);
     job->seconds = gt_now() - start;
     if (job->error) return;
     for (size_t i = 0; i < job->along_count && !job->error; i++) {

@@ -33,7 +33,7 @@ cdef extern from "disk.h" nogil:
         gt_job *next
         uint64_t ticket
         gt_job_kind kind
-        int fd, sync, error
+        int fd, error
         uint32_t seed
         long long position
         iovec *parts

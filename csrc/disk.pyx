@@ -124,7 +124,7 @@ cdef class DiskThreads:
 
     cdef int _write(
             self, uint64_t ticket, gt_job_kind kind, int fd, long long position, object buffers,
-            bint sync, uint32_t seed, bytes along) except -1:
+            uint32_t seed, bytes along) except -1:
         cdef _Owner owner = _Owner()
         cdef size_t i
         cdef int error
@@ -147,25 +147,23 @@ cdef class DiskThreads:
             _freed(job)
             raise MemoryError if error == ENOMEM else ValueError("along names what is not there")
         job.position = position
-        job.sync = sync
         job.seed = seed
         gt_pool_submit(&self.pool, job)
         return 0
 
-    def submit_write(
-            self, uint64_t ticket, int fd, long long position, buffers not None, bint sync):
-        """pwritev all buffers, short writes continued, then fdatasync if ``sync``."""
-        self._write(ticket, GT_JOB_WRITE, fd, position, buffers, sync, 0, b"")
+    def submit_write(self, uint64_t ticket, int fd, long long position, buffers not None):
+        """pwritev all buffers, short writes continued."""
+        self._write(ticket, GT_JOB_WRITE, fd, position, buffers, 0, b"")
 
     def submit_group(
             self, uint64_t ticket, int fd, long long position, uint32_t seed, buffers not None,
             bytes along not None=b""):
         """Complete a group's checksums (in buffers[0]), write and sync it; then what is along."""
-        self._write(ticket, GT_JOB_GROUP, fd, position, buffers, True, seed, along)
+        self._write(ticket, GT_JOB_GROUP, fd, position, buffers, seed, along)
 
     def submit_sync(self, uint64_t ticket, int fd):
         """fdatasync."""
-        self._write(ticket, GT_JOB_SYNC, fd, 0, (), True, 0, b"")
+        self._write(ticket, GT_JOB_SYNC, fd, 0, (), 0, b"")
 
     def submit_read(
             self, uint64_t ticket, int fd, size_t position, size_t count, uint32_t salt,

@@ -161,20 +161,20 @@ class WriteGroup(Struct, frozen=True):
 
 
 class WriteSegment(Struct, frozen=True):
-    """Write buffers into a segment; ``sync`` makes them durable before the job is done."""
+    """Write buffers into a segment; they last once a ``SyncFile`` that began later has ended."""
 
     ticket: int
     file: File
     position: int
     buffers: Sequence[Buffer]
-    sync: bool
 
 
 class SyncFile(Struct, frozen=True):
-    """Make what was written to a file durable."""
+    """Make what was written to a file durable; with its end a place is reached."""
 
     ticket: int
     file: File
+    point: CrashPoint
 
 
 class ReadEntries(Struct, frozen=True):

@@ -127,10 +127,8 @@ class DiskThreads:
     def __new__(cls, threads: int) -> Self: ...
     def fileno(self) -> int:
         """The eventfd that becomes readable when jobs have ended."""
-    def submit_write(
-        self, ticket: int, fd: int, position: int, buffers: Sequence[Buffer], sync: bool
-    ) -> None:
-        """pwritev all buffers, short writes continued, then fdatasync if ``sync``."""
+    def submit_write(self, ticket: int, fd: int, position: int, buffers: Sequence[Buffer]) -> None:
+        """pwritev all buffers, short writes continued."""
     def submit_group(
         self,
         ticket: int,

@@ -124,9 +124,9 @@ class DiskJobs:
                     files += [along.file for along in job.along]
             case WriteSegment():
                 self._disk.reached(CrashPoint.ENTRIES_GIVEN)
-                ends_at = (CrashPoint.BULK_DURABLE if job.sync else CrashPoint.ENTRIES_WRITTEN,)
+                ends_at = (CrashPoint.ENTRIES_WRITTEN,)
             case SyncFile():
-                ends_at = (CrashPoint.SEGMENT_FLUSHED,)
+                ends_at = (job.point,)
             case ReadEntries():
                 pass
         self._started[job.ticket] = files, ends_at  # type: ignore[assignment]  # all are its own
@@ -142,7 +142,7 @@ class DiskJobs:
                     job.ticket, fd, job.position, job.seed, job.buffers, along
                 )
             case WriteSegment():
-                self._segments.submit_write(job.ticket, fd, job.position, job.buffers, job.sync)
+                self._segments.submit_write(job.ticket, fd, job.position, job.buffers)
             case SyncFile():
                 self._segments.submit_sync(job.ticket, fd)
             case ReadEntries():

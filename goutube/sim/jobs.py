@@ -37,13 +37,9 @@ def effects(disk: ports.Disk, job: ports.Job) -> Effects:
             disk.reached(CrashPoint.ENTRIES_GIVEN)
             job.file.write(job.position, *job.buffers)
             disk.reached(CrashPoint.ENTRIES_WRITTEN)
-            if job.sync:
-                yield
-                job.file.sync()
-                disk.reached(CrashPoint.BULK_DURABLE)
         case ports.SyncFile():
             job.file.sync()
-            disk.reached(CrashPoint.SEGMENT_FLUSHED)
+            disk.reached(job.point)
         case ports.ReadEntries():
             return read_run(
                 job.file.map(),

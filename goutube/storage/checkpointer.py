@@ -8,7 +8,7 @@ room free.
 from __future__ import annotations
 
 from goutube.crash_points import CrashPoint
-from goutube.ports import Call, Disk, File, Outcome, SyncFile
+from goutube.ports import Call, Disk, Outcome
 from goutube.storage.hard_state import write_hard_state
 from goutube.storage.journal import Superblock
 from goutube.storage.segment import Segment, remove_segment_file, shard_directory
@@ -93,29 +93,20 @@ class Checkpointer:
         for shard, (log, index) in list(self._waiting.items()):
             if log.written_index < min(index, log.last_index) or log.unmade:
                 continue
-            unsynced = [segment for segment in log.hidden + log.segments if segment.unsynced]
+            segments = log.hidden + log.segments
+            unsynced = [segment for segment in segments if segment.unsynced or segment.syncing]
             if any(segment.syncing for segment in unsynced):
                 continue
             del self._waiting[shard]
             for segment in unsynced:
                 if segment.file is not None:
-                    self._sync(log, segment, segment.file)
+                    self._syncing += 1
+                    self._store.sync(log, segment, self._synced)
         self._finish_when_synced()
 
-    def _sync(self, log: ShardLog, segment: Segment, file: File) -> None:
-        """Sync what was written to a segment so far: a write under way may come too late for it."""
-        segment.unsynced, segment.syncing = bool(segment.in_flight), True
-        written_index = log.written_index
-        self._syncing += 1
-
-        def then(outcome: Outcome) -> None:
-            segment.syncing = False
-            if not self._store.fail(outcome):
-                self._syncing -= 1
-                self._store.synced(log, segment, written_index)
-                self._finish_when_synced()
-
-        self._store.start(lambda ticket: SyncFile(ticket, file), then)
+    def _synced(self) -> None:
+        self._syncing -= 1
+        self._finish_when_synced()
 
     def _finish_when_synced(self) -> None:
         if self._waiting or self._syncing or self._finishing or self._target is None:

@@ -7,12 +7,14 @@ from typing import Final
 
 from msgspec import Struct
 
+from goutube.limits import MIB
 from goutube.model import Batch, Buffer, ProducerStamp
 
 FLAG_CREATES: Final = 1
 """The entry makes its stream: its control section begins with the stream's name and properties."""
 FLAG_SEALS: Final = 2
 """No byte of the stream follows this entry."""
+_LONG_BYTES: Final = MIB
 
 
 class SegmentName(Struct, frozen=True):
@@ -99,3 +101,8 @@ class StagedEntries(Struct):
     last_term: int
     byte_count: int
     buffers: list[Buffer]
+
+    @property
+    def long(self) -> bool:
+        """Whether no more should join them, so that long writes can be made in parts."""
+        return self.byte_count >= _LONG_BYTES

@@ -71,14 +71,16 @@ class Group(Struct):
         ``bytes_max`` of the group: long writes are made while the group is being synced.
         """
         entries = self._entries
-        segments = [s for s in log.unsealed() if s.queue or s.in_flight]
+        segments = [s for s in log.unsealed() if s.queue or s.in_flight or s.bulk_index]
         if entries is None or len(segments) != 1:
             return
         if self._along_bytes + entries.byte_count > bytes_max:
             return
         (segment,) = segments
         file, writes = segment.file, segment.queue
-        if file is None or segment.in_flight or writes[0].buffers is not entries.buffers:
+        if file is None or segment.in_flight:
+            return
+        if not writes or writes[0].buffers is not entries.buffers:
             return
         if entries.position + entries.byte_count > segment.reserved:
             return

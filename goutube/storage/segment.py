@@ -163,9 +163,11 @@ class Segment(Struct, eq=False):
         durable: the file is there, with its name and header, after any crash. Until then entries
             can be written to it, which rest on the journal.
         reserved: positions below this have their space on disk.
-        unsynced: something was written since the last sync began.
+        unsynced: something was written that the last sync to begin may have come too early for.
         syncing: a job that syncs it is under way. There is one at a time: of two, the one that
             fails may be heard of later than the one that then succeeds, and that proves nothing.
+        sync_index: entries up to here were written when the last sync began.
+        bulk_index: of the last bulk entry that was written and is not known to be synced; 0: none.
         full: no more entries get a place here.
         synced_index: entries of it up to here were synced in it.
         noted: how far its heads are written down; None where no more will be.
@@ -183,6 +185,8 @@ class Segment(Struct, eq=False):
     reserving: bool = False
     unsynced: bool = False
     syncing: bool = False
+    sync_index: int = 0
+    bulk_index: int = 0
     full: bool = False
     sealing: bool = False
     sealed: bool = False

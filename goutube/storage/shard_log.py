@@ -271,12 +271,16 @@ class ShardLog:
 
     def _lower_pending(self, after: int) -> None:
         """What is on its way to the disk proves no entry behind ``after`` any more."""
+        begin = max(self._mark, self.durable_index)
         for span in self._spans:
-            span.last_index = min(span.last_index, after)
+            span.durable = span.durable or begin >= after  # behind the cut: nothing to wait for
+            begin, span.last_index = span.last_index, min(span.last_index, after)
         for item in self.staged:
             if isinstance(item, StagedEntries):
                 item.last_index = min(item.last_index, after)
         for segment in self.hidden + self.segments:
+            segment.sync_index = min(segment.sync_index, after)
+            segment.bulk_index = min(segment.bulk_index, after)
             for write in segment.queue + segment.in_flight:
                 write.last_index = min(write.last_index, after)
         self.queued_index = min(self.queued_index, after)
@@ -288,7 +292,7 @@ class ShardLog:
         """Stage the entry that goes to the segment's end; with the one before it, if it may."""
         last = self.staged[-1] if self.staged else None
         name = segment.header.name
-        if isinstance(last, StagedEntries) and last.name is name:
+        if isinstance(last, StagedEntries) and last.name is name and not last.long:
             last.last_index, last.last_term = index, term
             last.byte_count += size
             last.buffers += parts
@@ -365,12 +369,13 @@ class ShardLog:
         self._spans.append(_Span(entries.last_index, durable=not bulk))
         self.queued_index = entries.last_index
 
-    def bulk_synced(self, last_index: int) -> None:
-        """Bulk entries up to ``last_index`` are synced in their segment."""
-        for span in self._spans:
-            if span.last_index > last_index:
-                break
+    def bulk_synced(self, segment: Segment) -> bool:
+        """Bulk entries of a segment up to its ``sync_index`` are synced; whether there were any."""
+        first, last = segment.header.name.first_index, segment.sync_index
+        synced = [s for s in self._spans if first <= s.last_index <= last and not s.durable]
+        for span in synced:
             span.durable = True
+        return bool(synced)
 
     def written(self, last_index: int) -> None:
         """Entries up to ``last_index`` are in their segment, unless a truncation dropped them."""

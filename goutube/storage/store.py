@@ -2,38 +2,27 @@
 
 The order that everything rests on: an entry counts as durable once a group whose mark covers it is
 synced. Journalled entries lie in that group or an earlier one; bulk entries were synced in their
-segment before the mark went out. Groups run strictly one after the other, and so do the writes of
-one shard's segments.
+segment before the mark went out. Groups run strictly one after the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from goutube._native import JOURNAL_BLOCK_BYTES, encode_group
-from goutube.crash_points import CrashPoint
 from goutube.errors import InvariantError
 from goutube.model import Buffer
-from goutube.ports import Call, Disk, File, Job, Outcome, WriteGroup, WriteSegment
+from goutube.ports import Job, Outcome, WriteGroup
 from goutube.storage.config import StorageConfig
 from goutube.storage.entries import StagedEntries
 from goutube.storage.group import Group, group_bytes
-from goutube.storage.heads import note_heads
 from goutube.storage.identity import Identity
-from goutube.storage.index import SealedIndex
-from goutube.storage.jobs import JobQueue
 from goutube.storage.journal import DurableMark, Journal
-from goutube.storage.segment import (
-    Segment,
-    create_segment_file,
-    seal_segment_file,
-    sync_segment_file,
-)
 from goutube.storage.shard_log import RecordKind, ShardLog, StagedRecord
-from goutube.storage.stats import StoreStats
+from goutube.storage.writing import SegmentWriter
 
 
-class Store(JobQueue):
+class Store(SegmentWriter):
     """The log of every shard that this data directory holds.
 
     Args:
@@ -44,24 +33,15 @@ class Store(JobQueue):
     def __init__(
         self, config: StorageConfig, identity: Identity, journal: Journal, logs: list[ShardLog]
     ) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config, config.note_bytes(identity.shard_count))
         self.identity = identity
         self.journal = journal
         self.logs = logs
-        self.stats = StoreStats()
-        self.reserved_bytes = 0
-        """Space that segments have asked for so far."""
-        self._note_bytes = config.note_bytes(identity.shard_count)
         self._staged: dict[int, ShardLog] = {}
-        self._unmarked: dict[int, ShardLog] = {}
-        self._queued: dict[int, ShardLog] = {}
         self._unsynced: dict[int, ShardLog] = {}
         self.group_running = False
         """Whether a journal group is being written."""
         self._bulk_due = False
-        self._advanced: dict[int, ShardLog] = {}
-        self._sealed: list[tuple[ShardLog, Segment]] = []
         self.on_group: list[Callable[[], None]] = []
         """Called whenever no group is under way and one has just ended."""
 
@@ -72,24 +52,13 @@ class Store(JobQueue):
         if self.failure is None:
             self._route_bulk()
             self._form_group()
-            for log in list(self._queued.values()):
-                self._write_segment(log)
+            self.write_queued()
         return self.take_jobs()
 
     @property
     def can_wait(self) -> bool:
         """Whether there is nothing to do before the journal group under way has ended."""
         return self.group_running and not self.due and not self._bulk_due
-
-    def take_advanced(self) -> Iterable[ShardLog]:
-        """The logs whose commit index may have moved since the last call."""
-        advanced, self._advanced = self._advanced, {}
-        return advanced.values()
-
-    def take_sealed(self) -> list[tuple[ShardLog, Segment]]:
-        """The segments that were sealed since the last call, each with its log."""
-        sealed, self._sealed = self._sealed, []
-        return sealed
 
     @property
     def idle(self) -> bool:
@@ -116,7 +85,7 @@ class Store(JobQueue):
         last = log.unsealed()
         for segment in log.segments[: len(log.segments) - len(last)]:
             if not segment.sealed:  # its index was lost, those of later segments were not
-                self._seal(log, segment)
+                self.seal(log, segment)
 
     def seal_long(self) -> None:
         """Seal what is long although it is not full: the next start reads an index in its place."""
@@ -148,7 +117,7 @@ class Store(JobQueue):
         self._queued[log.shard] = log
         self._unsynced[log.shard] = log
         for segment in log.created:
-            self._create(log, segment)
+            self.create(log, segment)
         log.created.clear()
 
     # The journal
@@ -233,146 +202,6 @@ class Store(JobQueue):
             )
             for log in self.logs
         ]
-
-    # Segments
-
-    def _create(self, log: ShardLog, segment: Segment) -> None:
-        """Make a segment's file. Entries are written to it at once, not only once it lasts."""
-        reserve = min(self.config.segment_bytes, self.config.allocate_bytes_max) // 16
-        header = segment.header
-
-        def then(outcome: Outcome) -> None:
-            if not self.fail(outcome):
-                assert outcome.value is not None
-                segment.file = outcome.value  # type: ignore[assignment]  # what create returns
-                segment.reserved = reserve
-                self.stats.segments_created += 1
-                self._queued[log.shard] = log
-                assert segment.file is not None
-                self._make_durable(log, segment, segment.file)
-
-        self.reserved_bytes += reserve
-        self.start_roomy(
-            lambda ticket: Call(ticket, lambda disk: create_segment_file(disk, header, reserve)),
-            then,
-        )
-
-    def _make_durable(self, log: ShardLog, segment: Segment, file: File) -> None:
-        segment.syncing = True
-
-        def then(outcome: Outcome) -> None:
-            segment.syncing = False
-            if not self.fail(outcome):
-                segment.durable = True
-                self._queued[log.shard] = log
-
-        header = segment.header
-        self.start(lambda ticket: Call(ticket, lambda d: sync_segment_file(d, header, file)), then)
-
-    def _write_segment(self, log: ShardLog) -> None:
-        """Start the next write of a log: all that is queued for its oldest unfinished segment."""
-        waiting = False
-        for segment in log.unsealed():
-            if segment.in_flight or (segment.queue and segment.file is None):
-                return
-            if segment.queue:
-                self._write_queue(log, segment)
-                return
-            # Entries that have their place here may still be staged: full is not yet written.
-            written = segment.full and segment.last_index <= log.written_index
-            busy = segment.sealing or segment.syncing or segment.noting
-            if written and not busy:
-                self._seal(log, segment)
-            waiting = waiting or segment.file is None or segment.full
-        if not waiting:
-            self._queued.pop(log.shard, None)
-
-    def _write_queue(self, log: ShardLog, segment: Segment) -> None:
-        writes = segment.queue
-        end = writes[-1].position + sum(map(len, writes[-1].buffers))
-        file = segment.file
-        assert file is not None
-        if end > segment.reserved:
-            self._reserve(log, segment, file, end)
-            return
-        bulk = any(write.bulk for write in writes)
-        if bulk and segment.syncing:
-            return
-        segment.queue, segment.in_flight = [], writes
-        segment.unsynced, segment.syncing = True, segment.syncing or bulk
-        buffers = [buffer for write in writes for buffer in write.buffers]
-
-        def then(outcome: Outcome) -> None:
-            segment.in_flight = []
-            segment.syncing = segment.syncing and not bulk
-            if self.fail(outcome):
-                return
-            last_index = writes[-1].last_index  # a truncation meanwhile has lowered it
-            was = log.commit_index
-            log.written(last_index)
-            self._advanced[log.shard] = log
-            self._queued[log.shard] = log
-            if bulk:
-                segment.unsynced = False
-                self.synced(log, segment, last_index)
-                log.bulk_synced(last_index)
-                self._unmarked[log.shard] = log
-            self.quiet_end = not (bulk or segment.queue or segment.full or log.commit_index > was)
-
-        position = writes[0].position
-        self.start(lambda ticket: WriteSegment(ticket, file, position, buffers, bulk), then)
-
-    def synced(self, log: ShardLog, segment: Segment, index: int) -> None:
-        """Take in that a segment was synced when entries up to ``index`` were written to it."""
-        segment.synced_index = max(segment.synced_index, index)
-
-        def then() -> None:
-            self._queued[log.shard] = log  # it may be full meanwhile
-
-        percent_max = self.config.heads_percent_max
-        note_heads(self, segment, log.durable_index, self._note_bytes, percent_max, then)
-
-    def _reserve(self, log: ShardLog, segment: Segment, file: File, end: int) -> None:
-        """Reserve disk space ahead of the writes, in steps that double."""
-        if segment.reserving:
-            return
-        segment.reserving = True
-        step = min(max(segment.reserved, 64 * 1024), self.config.allocate_bytes_max)
-        start, target = segment.reserved, max(end, min(end + step, self.config.segment_bytes))
-
-        def then(outcome: Outcome) -> None:
-            segment.reserving = False
-            if not self.fail(outcome):
-                segment.reserved = target
-                self._queued[log.shard] = log
-
-        def allocate(disk: Disk) -> None:
-            file.allocate(start, target - start)
-            disk.reached(CrashPoint.SEGMENT_EXTENDED)
-
-        self.reserved_bytes += target - start
-        self.start_roomy(lambda ticket: Call(ticket, allocate), then)
-
-    def _seal(self, log: ShardLog, segment: Segment) -> None:
-        segment.sealing = segment.syncing = True
-        terms = log.terms_between(segment.header.name.first_index, segment.last_index)
-
-        def seal(disk: Disk) -> SealedIndex:
-            return seal_segment_file(disk, segment, terms)
-
-        def then(outcome: Outcome) -> None:
-            if not self.fail(outcome):
-                assert isinstance(outcome.value, SealedIndex)
-                segment.index = outcome.value
-                segment.sealed = True
-                segment.unsynced = segment.syncing = False
-                assert segment.file is not None
-                segment.file.rest()
-                self._sealed.append((log, segment))
-                self.stats.segments_sealed += 1
-                self._queued[log.shard] = log
-
-        self.start_roomy(lambda ticket: Call(ticket, seal), then)
 
     # What the checkpoint asks for
 

@@ -187,7 +187,7 @@ class DiskCalls:
         group = [self.head, bytes(4096 - len(self.head))]
         return {
             "DiskThreads.submit_write": lambda: self._do(
-                lambda: self.threads.submit_write(1, self.fd, 0, self.buffers, True)
+                lambda: self.threads.submit_write(1, self.fd, 0, self.buffers)
             ),
             "DiskThreads.submit_group": lambda: self._do(
                 lambda: self.threads.submit_group(

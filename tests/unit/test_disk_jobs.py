@@ -13,6 +13,7 @@ from goutube._native import (
     encode_group,
     read_group,
 )
+from goutube.crash_points import CrashPoint
 from goutube.ports import (
     Call,
     Outcome,
@@ -59,8 +60,8 @@ def test_writes_and_calls_end_as_outcomes(disk):
     file = disk.open("a", create=True)
     found = outcomes_of(
         disk,
-        WriteSegment(1, file, 3, [b"abc", b"de"], sync=True),
-        SyncFile(2, file),
+        WriteSegment(1, file, 3, [b"abc", b"de"]),
+        SyncFile(2, file, CrashPoint.SEGMENT_FLUSHED),
         Call(3, lambda disk: disk.list("")),
     )
     assert found[1] == Outcome(1)
@@ -74,7 +75,7 @@ def test_errors_name_their_file(disk):
     file = disk.open("a", write=False)
     found = outcomes_of(
         disk,
-        WriteSegment(1, file, 0, [b"abc"], sync=False),
+        WriteSegment(1, file, 0, [b"abc"]),
         Call(2, lambda disk: disk.open("none")),
     )
     assert isinstance(found[1].error, OSError)
@@ -89,9 +90,9 @@ def test_a_closed_file_is_an_error_and_one_closed_meanwhile_is_not(disk):
 
     found = outcomes_of(
         disk,
-        WriteSegment(1, file, 0, [b"abc"], sync=True),
+        WriteSegment(1, file, 0, [b"abc"]),
         Call(2, lambda disk: file.close()),
-        SyncFile(3, closed),
+        SyncFile(3, closed, CrashPoint.SEGMENT_FLUSHED),
     )
     assert found[1] == Outcome(1)
     assert isinstance(found[3].error, OSError)

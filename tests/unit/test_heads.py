@@ -277,7 +277,7 @@ def test_nothing_is_noted_above_the_durable_mark():
     world = lived(8, pause_after=0)
     store, log = world.node.store, world.node.store.logs[0]
     log.durable_index = 3
-    store.synced(log, log.segments[-1], 8)
+    store.sync(log, log.segments[-1])
     world.settle()
     assert [header.index for header in decoded(world.disk).headers] == [1, 2, 3]
 

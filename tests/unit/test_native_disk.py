@@ -64,7 +64,7 @@ def ended(threads, count):
 
 def test_buffers_are_written_one_behind_the_other(fd, threads):
     """Any contiguous buffers, empty ones among them, from the position on."""
-    threads.submit_write(7, fd, 3, [b"ab", b"", bytearray(b"cd"), memoryview(b"xefx")[1:3]], True)
+    threads.submit_write(7, fd, 3, [b"ab", b"", bytearray(b"cd"), memoryview(b"xefx")[1:3]])
     assert ended(threads, 1) == [(7, 0, None)]
     assert os.pread(fd, 100, 0) == b"\0\0\0abcdef"
 
@@ -72,7 +72,7 @@ def test_buffers_are_written_one_behind_the_other(fd, threads):
 def test_more_buffers_than_one_system_call_takes(fd, threads):
     """Beyond IOV_MAX the write goes on where it was."""
     buffers = [number.to_bytes(4, "little") for number in range(5000)]
-    threads.submit_write(1, fd, 0, buffers, False)
+    threads.submit_write(1, fd, 0, buffers)
     assert ended(threads, 1) == [(1, 0, None)]
     assert os.pread(fd, 20_001, 0) == b"".join(buffers)
 
@@ -86,7 +86,7 @@ def test_a_short_write_is_gone_on_with():
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
         "with tempfile.TemporaryFile() as file:\n"
         "    threads = DiskThreads(1)\n"
-        "    threads.submit_write(1, file.fileno(), 9_000, [b'a' * 700] * 3, True)\n"
+        "    threads.submit_write(1, file.fileno(), 9_000, [b'a' * 700] * 3)\n"
         "    threads.close()\n"
         "    print(threads.completed(), os.fstat(file.fileno()).st_size)\n"
     )
@@ -97,7 +97,7 @@ def test_a_short_write_is_gone_on_with():
 def test_one_thread_ends_jobs_in_order(fd, threads):
     """Jobs of one thread end in the order in which they were submitted."""
     for ticket in range(200):
-        threads.submit_write(ticket, fd, 0, [b"%03d" % ticket], False)
+        threads.submit_write(ticket, fd, 0, [b"%03d" % ticket])
     threads.submit_sync(200, fd)
     assert [ticket for ticket, _, _ in ended(threads, 201)] == list(range(201))
     assert os.pread(fd, 3, 0) == b"199"
@@ -128,7 +128,7 @@ def test_seconds_count_groups_alone(fd, threads):
     for ticket in range(3):
         head = encode_group(1, ticket, [], 0, 0)
         threads.submit_group(ticket, fd, 0, 1, [head, bytes(-len(head) % 4096)])
-    threads.submit_write(3, fd, 0, [b"x"], True)
+    threads.submit_write(3, fd, 0, [b"x"])
     ended(threads, 4)
     count, total, longest = threads.seconds()
     assert count == 3
@@ -182,11 +182,11 @@ def test_errors_are_numbers_of_their_own_job(fd, tmp_path, threads):
     """Each job has its own errno; the next one is not touched by it."""
     read_only = os.open(tmp_path / "file", os.O_RDONLY)
     pipe, other = os.pipe()
-    threads.submit_write(1, read_only, 0, [b"x"], False)
-    threads.submit_write(2, fd, -1, [b"x"], False)
+    threads.submit_write(1, read_only, 0, [b"x"])
+    threads.submit_write(2, fd, -1, [b"x"])
     threads.submit_sync(3, pipe)
     threads.submit_read(4, pipe, *NOTHING_READ[:1], 1000, 0, 1, 0, 9, 0, 0, 9, False)
-    threads.submit_write(5, fd, 0, [b"x"], True)
+    threads.submit_write(5, fd, 0, [b"x"])
     found = ended(threads, 5)
     assert [(ticket, code) for ticket, code, _ in found] == [
         (1, errno.EBADF), (2, errno.EINVAL), (3, errno.EINVAL), (4, 0), (5, 0),
@@ -201,7 +201,7 @@ def test_errors_are_numbers_of_their_own_job(fd, tmp_path, threads):
 def test_buffers_are_held_until_their_job_is_collected(fd, threads):
     """A bytearray under way cannot be resized; after ``completed`` it can."""
     buffer = bytearray(b"abc")
-    threads.submit_write(1, fd, 0, [buffer], True)
+    threads.submit_write(1, fd, 0, [buffer])
     with pytest.raises(BufferError):
         buffer.append(1)
     ended(threads, 1)
@@ -212,9 +212,9 @@ def test_a_refused_submission_holds_nothing(fd, threads):
     """One buffer that is none: the others are let go at once."""
     buffer = bytearray(b"abc")
     with pytest.raises(TypeError):
-        threads.submit_write(1, fd, 0, [buffer, "text"], False)  # type: ignore[list-item]
+        threads.submit_write(1, fd, 0, [buffer, "text"])  # type: ignore[list-item]
     with pytest.raises(BufferError):
-        threads.submit_write(1, fd, 0, [buffer, memoryview(b"abcd")[::2]], False)
+        threads.submit_write(1, fd, 0, [buffer, memoryview(b"abcd")[::2]])
     buffer.append(1)
     assert threads.completed() == []
 
@@ -223,7 +223,7 @@ def test_closing_finishes_what_was_submitted(fd):
     """All jobs end, their outcomes can still be collected, closing twice is fine."""
     threads = DiskThreads(2)
     for ticket in range(50):
-        threads.submit_write(ticket, fd, ticket, [b"x"], False)
+        threads.submit_write(ticket, fd, ticket, [b"x"])
     threads.close()
     threads.close()
     assert sorted(ticket for ticket, _, _ in threads.completed()) == list(range(50))
@@ -244,7 +244,7 @@ def test_threads_end_with_their_object(fd):
     own = tasks_here() - before
     assert len(own) >= 3
     for ticket in range(20):
-        threads.submit_write(ticket, fd, 0, [buffer], False)
+        threads.submit_write(ticket, fd, 0, [buffer])
     del threads
     buffer.append(1)
     # A joined thread stays listed until the kernel has torn it down; a live one would be for ever.
@@ -278,7 +278,7 @@ def test_jobs_end_while_python_is_busy(fd, threads):
     sys.setswitchinterval(1000)
     try:
         with mmap.mmap(fd, 1, prot=mmap.PROT_READ) as mapped:
-            threads.submit_write(1, fd, 0, [b"x"], True)
+            threads.submit_write(1, fd, 0, [b"x"])
             while not mapped[0]:
                 pass
     finally:

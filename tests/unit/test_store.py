@@ -48,24 +48,6 @@ def test_appends_during_a_sync_form_one_next_group():
     assert world.node.store.stats.groups - groups == 2
 
 
-def test_bulk_goes_to_its_segment_once_and_is_acknowledged_after_a_mark():
-    """What is too much for the journal is synced in place; the answer waits for the mark."""
-    world = World()
-    token = world.submit(append("a", random.Random(1).randbytes(60_000)))
-    world.round()
-    assert token not in world.replies
-    synced = False
-    while world.pending:
-        job = world.pending[0]
-        synced = synced or (isinstance(job, WriteSegment) and job.sync)
-        if isinstance(job, WriteGroup):
-            assert sum(map(len, job.buffers)) <= 8192  # marks and records, not the bulk
-        world.run_one()
-        world.round()
-    assert synced
-    assert world.replies[token].result.next_offset == 60_000
-
-
 def hold_the_sync_of_a_new_segment(world: World) -> Job:
     """Run everything but the job that comes once the new segment's file is made."""
     world.round()
@@ -262,29 +244,6 @@ def test_a_sync_that_succeeds_after_one_that_failed_proves_nothing():
     world.settle()
     assert any(step.startswith("sync shards") for step in world.disk.log)
     assert not any("journal" in step for step in world.disk.log)
-
-
-def test_a_segment_is_synced_by_one_job_at_a_time():
-    """Of two, the success of one could be heard of before the failure of the other."""
-    world = World(shard_count=1)
-    world.call(append("a", b"kept" * 5_000))
-    world.clock.now_ms += 60_000
-    world.round()
-    world.submit(append("a", b"x" * 33_000))
-    world.round()
-    assert [type(job) for job in world.pending] == [SyncFile, Call]
-    world.run_one()
-    world.round()
-    kinds = [type(job) for job in world.pending]
-    assert WriteSegment in kinds
-    assert SyncFile not in kinds
-    world.settle()
-    world.clock.now_ms += 60_000
-    world.submit(append("a", b"y" * 33_000))
-    world.round()
-    assert SyncFile not in [type(job) for job in world.pending]
-    world.drain()
-    assert read_all(world, "a") == b"kept" * 5_000 + b"x" * 33_000 + b"y" * 33_000
 
 
 def at_superblocks(disk: MemoryDisk, action: Callable[[], None]) -> None:
