@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -35,7 +37,7 @@ class RestartedAgent:
         self._settings = settings
         self._program = program
         self._environ = dict(environ)
-        self._port = "0"
+        self._port = _held_port(self)
         self.address = ""
         self.child = None
         self.boots = []
@@ -88,7 +90,6 @@ class RestartedAgent:
                 self.recovery_ms = line["duration_ms"]
             if line["event"] == "agent_ready":
                 self.address = line["rpc_address"]
-                self._port = self.address.rpartition(":")[2]
                 return
         raise AssertionError(f"the agent did not come up: {lines}")
 
@@ -112,6 +113,20 @@ class RestartedAgent:
         # Behind the name in parentheses, utime and stime are the 12th and 13th word.
         words = Path(f"/proc/{self.child.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _held_port(holder):
+    """A port that nobody else is given while its agent is down, for as long as the holder lives.
+
+    A socket that is bound and does not listen keeps the system from giving it out, and lets it be
+    bound once more by whoever asks for that port, as gRPC does.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    port = held.getsockname()[1]
+    weakref.finalize(holder, os.close, held.detach())
+    return str(port)
 
 
 @contextmanager
