@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, Iterable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import grpc.aio
 
@@ -23,7 +23,6 @@ from goutube.routing import Operation, ProducerSession
 
 _Call: TypeAlias = "grpc.aio.StreamStreamCall[bytes, bytes]"
 _StreamStream: TypeAlias = "grpc.aio.StreamStreamMultiCallable[bytes, bytes]"
-_IDLE_MS: Final = round(IDLE_CALL_S * 1000)
 
 
 class AsyncWaiting(Operation):
@@ -254,18 +253,19 @@ class AsyncLane:
 
     async def _write(self, call: _Call, outbox: Outbox) -> None:
         """Send until nothing has come for a while or the call is hung up."""
-        messages, sent_ms = outbox.messages, now_ms()
+        messages = outbox.messages
         loop = asyncio.get_running_loop()
+        sent = loop.time()
         watch: asyncio.TimerHandle
 
         def look() -> None:
             nonlocal watch
-            idle_ms = now_ms() - sent_ms
-            if self._session.idle and idle_ms >= _IDLE_MS and self._outbox is outbox:
+            idle_s = loop.time() - sent
+            if self._session.idle and idle_s >= IDLE_CALL_S and self._outbox is outbox:
                 self._outbox = None
                 outbox.put(None)
                 return
-            watch = loop.call_later(max(1, _IDLE_MS - idle_ms) / 1000, look)
+            watch = loop.call_later(max(0.001, IDLE_CALL_S - idle_s), look)
 
         watch = loop.call_later(IDLE_CALL_S, look)
         try:
@@ -276,7 +276,7 @@ class AsyncLane:
                 if message is None:
                     break
                 await call.write(message)
-                sent_ms = now_ms()
+                sent = loop.time()
             await call.done_writing()
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return  # the reader learns of it, and of the reason

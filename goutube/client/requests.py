@@ -264,11 +264,7 @@ def append_answer(message: bytes) -> tuple[int, AppendResult]:
 
 
 def check_append(
-    name: str,
-    data: object,
-    records: object,
-    expected_offset: int | None,
-    stream_id: int | None,
+    name: str, data: object, records: object, expected_offset: int | None, stream_id: int | None
 ) -> None:
     """Judge what is asked of an append before anything is sent.
 
@@ -278,8 +274,9 @@ def check_append(
     check_stream_name(name)
     if (data is None) == (records is None):
         raise InvalidArgumentError("give either data or records to append")
-    check_number(expected_offset or 0, "expected_offset")
-    check_number(stream_id or 0, "stream_id")
+    if expected_offset or stream_id:
+        check_number(expected_offset or 0, "expected_offset")
+        check_number(stream_id or 0, "stream_id")
 
 
 def wish(

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from goutube._native import ReadRun
 from goutube.errors import GoutubeError, StorageError
 from goutube.names import check_stream_name
+from goutube.node.catalogues import CatalogueWriter
 from goutube.node.commands import (
     Append,
     ChangeStream,
@@ -33,14 +34,12 @@ from goutube.node.retention import KEEP_ALL, Retention, RetentionLimits
 from goutube.node.scrub import Scrubber
 from goutube.node.shard import Shard
 from goutube.node.space import Space, SpaceWatch
-from goutube.node.state import encode_catalogue
 from goutube.node.stats import NodeStats
 from goutube.node.streams import Change, stream_info
-from goutube.ports import Call, Clock, Disk, Entropy, Job, Outcome, Room
+from goutube.ports import Clock, Disk, Entropy, Job, Outcome, Room
 from goutube.ring import ShardMap
 from goutube.storage import (
     FLAG_CREATES,
-    Checkpoint,
     Checkpointer,
     Damage,
     DirectoryOptions,
@@ -49,7 +48,6 @@ from goutube.storage import (
     StorageConfig,
     open_store,
     shard_directory,
-    write_checkpoint,
     write_damages,
 )
 
@@ -57,8 +55,8 @@ _name_of = attrgetter("name")
 _OWN_TOKEN = 0
 """Of what the node itself proposes; nobody waits for the answer."""
 _NEEDING_ROOM = (Append, CreateStream, ChangeStream)
-_CHECKPOINT_ENTRIES = 50_000
-"""A catalogue is written when so many entries would have to be folded at the next start."""
+_CHORES_MS = 10
+"""So long they are put off at most, as long as one journal group follows another."""
 
 
 class NodeOptions(Struct, frozen=True, kw_only=True):
@@ -112,16 +110,14 @@ class Node:
         self._space = SpaceWatch(self.store)
         self._appended = False
         """Whether anything was since the free space was last looked after."""
-        self._grown: dict[int, Shard] = {}
-        """Shards that have committed entries since their catalogues were last looked at."""
-        self._unwritten = [shard for shard in self.shards if shard.renew_checkpoint]
-        """Those whose catalogues are to be written anew."""
+        self._catalogues = CatalogueWriter(self.store, self.shards)
         self._own_trims = False
         """Whether any reply may be to a command of the node's own."""
         self._draining = False
         self._failed = False
         self._stirred = True  # whether anything but reads has happened since the last chores
-        self._due_ms: int | None = None
+        self._due_ms: int | None = 0  # at once
+        self._chores_ms = 0
 
     # Events in
 
@@ -180,32 +176,41 @@ class Node:
         """The jobs to start and the replies to give; called once a round."""
         for log in self.store.take_advanced():
             shard = self.shards[log.shard]
-            self._grown[log.shard] = shard
+            self._catalogues.grown[log.shard] = shard
             changes, replies = shard.commit()
             self._replies += replies
             for change in changes:
                 self._committed(shard, change)
-        if self._stirred or (self._due_ms is not None and self._now_ms >= self._due_ms):
+        if self._chores_due:
             self._due_ms = self._do_chores()
+        elif self._stirred:
+            put_off_ms = self._chores_ms + _CHORES_MS
+            self._due_ms = put_off_ms if self._due_ms is None else min(self._due_ms, put_off_ms)
         jobs = self.store.ready()
         replies, self._replies = self._replies, []
         if self._own_trims:
             replies = [reply for reply in replies if reply.token != _OWN_TOKEN]
         return Ready(jobs, replies, self._due_ms)
 
-    def _do_chores(self) -> int | None:
-        """All that goes on beside commands; when it does at the latest, if nothing happens first.
+    @property
+    def _chores_due(self) -> bool:
+        """Not in rounds of nothing but reads, as most of a bulk read are, nor always under load."""
+        if self._due_ms is not None and self._now_ms >= self._due_ms:
+            return True
+        under_load = self.store.grouping and not (self._checkpointer.running or self._draining)
+        return self._stirred and not under_load
 
-        Left out of rounds in which nothing but reads happened, as most rounds of a bulk read are.
-        """
+    def _do_chores(self) -> int | None:
+        """All that goes on beside commands; when it does again, if nothing happens first."""
         self._stirred = False
+        self._chores_ms = self._now_ms
         deadlines: list[int | None] = []
         if self.store.failure is not None:
             self._fail(self.store.failure)
         else:
             deadlines.append(self._space.advance(self._now_ms, active=self._appended))
             self._appended = False
-            self._checkpoint_catalogues()
+            self._catalogues.advance(self._reclaimer.take_uncovered(), whole=self._draining)
             if self._draining and self.store.journal_dirty:
                 self._checkpointer.ask()
         if self._reclaimer.take_journal_behind() and not self.store.journal_dirty:
@@ -353,35 +358,6 @@ class Node:
         self._failed = True
         for shard in self.shards:
             self._replies += shard.fail(failure)
-
-    def _checkpoint_catalogues(self) -> None:
-        """Write the catalogue of a shard whose entries behind its checkpoint have become many."""
-        shards = self.shards if self._draining else list(self._grown.values())
-        self._grown.clear()
-        least = 1 if self._draining else _CHECKPOINT_ENTRIES
-        due = [shard for shard in shards if shard.behind >= least or shard.scans_long]
-        due += self._unwritten
-        self._unwritten = []
-        for shard in due + self._reclaimer.take_uncovered():
-            if not shard.checkpointing:
-                self._checkpoint_catalogue(shard)
-
-    def _checkpoint_catalogue(self, shard: Shard) -> None:
-        index = shard.catalogue.applied_index
-        state = encode_catalogue(shard.catalogue)
-        checkpoint = Checkpoint(index, shard.log.term_at(index), state)
-        directory, slot = shard_directory(shard.log.shard), 1 - shard.log.checkpoint_slot
-        shard.checkpointing = True
-
-        def write(disk: Disk) -> None:
-            write_checkpoint(disk, directory, slot, checkpoint)
-
-        def then(outcome: Outcome) -> None:
-            shard.checkpointing = False
-            if not self.store.fail(outcome):
-                shard.log.note_checkpoint(index, slot)
-
-        self.store.start_roomy(lambda ticket: Call(ticket, write), then)
 
 
 def open_node(disk: Disk, clock: Clock, entropy: Entropy, options: NodeOptions) -> Node:

@@ -79,7 +79,9 @@ class ProducerSession:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to send and nothing to wait for."""
-        return not self._queue and not any(one.gathering.records for one in self._gatherers)
+        if self._queue:
+            return False
+        return not self._gatherers or not any(one.gathering.records for one in self._gatherers)
 
     def take_woken(self) -> list[Operation]:
         """The operations for which something has changed since the last call."""

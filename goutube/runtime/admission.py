@@ -33,9 +33,10 @@ class Admission:
 
     def take(self, count: int) -> bool:
         """Take ``count`` bytes now, if there is room and nobody waits; False: ``wait`` for them."""
-        if self._queue or not self._fits(count):
+        taken = self.bytes_now + count
+        if self._queue or (taken > self._bytes_max and self.bytes_now):
             return False
-        self.bytes_now += count
+        self.bytes_now = taken
         return True
 
     async def wait(self, count: int) -> None:

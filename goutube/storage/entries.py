@@ -14,7 +14,8 @@ FLAG_CREATES: Final = 1
 """The entry makes its stream: its control section begins with the stream's name and properties."""
 FLAG_SEALS: Final = 2
 """No byte of the stream follows this entry."""
-_LONG_BYTES: Final = MIB
+STAGED_BYTES: Final = MIB
+"""Entries of so much are not joined by more on their way: long writes are made in parts."""
 
 
 class SegmentName(Struct, frozen=True):
@@ -101,8 +102,3 @@ class StagedEntries(Struct):
     last_term: int
     byte_count: int
     buffers: list[Buffer]
-
-    @property
-    def long(self) -> bool:
-        """Whether no more should join them, so that long writes can be made in parts."""
-        return self.byte_count >= _LONG_BYTES

@@ -64,31 +64,35 @@ class Group(Struct):
         self.record_count += 1
         self.record_bytes += JOURNAL_RECORD_HEADER_BYTES + length
 
-    def take_along(self, log: ShardLog, bytes_max: int) -> None:
+    def take_along(self, log: ShardLog, bytes_max: int) -> bool:
         """Take over a log's next write to its segment, where that is what was just added of it.
 
         Not where others come before it or the segment is not ready for it, nor more than
         ``bytes_max`` of the group: long writes are made while the group is being synced.
+
+        Returns:
+            whether it did.
         """
         entries = self._entries
         segments = [s for s in log.unsealed() if s.queue or s.in_flight or s.bulk_index]
         if entries is None or len(segments) != 1:
-            return
+            return False
         if self._along_bytes + entries.byte_count > bytes_max:
-            return
+            return False
         (segment,) = segments
         file, writes = segment.file, segment.queue
         if file is None or segment.in_flight:
-            return
+            return False
         if not writes or writes[0].buffers is not entries.buffers:
-            return
+            return False
         if entries.position + entries.byte_count > segment.reserved:
-            return
+            return False
         self._along_bytes += entries.byte_count
         segment.queue, segment.in_flight, segment.unsynced = [], writes, True
         # The head comes before the records.
         job = WriteAlong(file, entries.position, 1 + self._first, len(entries.buffers))
         self.along.append(Along(log, segment, writes[0], job))
+        return True
 
     def end_along(self) -> None:
         """Take in that the group's job has ended, well or not."""

@@ -19,7 +19,7 @@ from goutube._native import ENTRY_ALIGN, ENTRY_HEADER_BYTES, encode_entry_header
 from goutube.model import Buffer, EntryIndex, ShardId, stream_id_of
 from goutube.ports import Entropy
 from goutube.storage.damage import Damage, LostRange
-from goutube.storage.entries import NewEntry, SegmentName, StagedEntries
+from goutube.storage.entries import STAGED_BYTES, NewEntry, SegmentName, StagedEntries
 from goutube.storage.hard_state import NO_HARD_STATE, HardState
 from goutube.storage.heads import begin_heads
 from goutube.storage.index import ActiveIndex
@@ -292,7 +292,7 @@ class ShardLog:
         """Stage the entry that goes to the segment's end; with the one before it, if it may."""
         last = self.staged[-1] if self.staged else None
         name = segment.header.name
-        if isinstance(last, StagedEntries) and last.name is name and not last.long:
+        if isinstance(last, StagedEntries) and last.name is name and last.byte_count < STAGED_BYTES:
             last.last_index, last.last_term = index, term
             last.byte_count += size
             last.buffers += parts

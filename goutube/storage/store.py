@@ -61,6 +61,11 @@ class Store(SegmentWriter):
         return self.group_running and not self.due and not self._bulk_due
 
     @property
+    def grouping(self) -> bool:
+        """Whether a journal group is under way, or waits for nothing but to be formed."""
+        return self.failure is None and (self.group_running or bool(self._staged or self._unmarked))
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is staged and no job is under way."""
         return not (self._staged or self._unmarked or self._queued or self.busy)
@@ -140,8 +145,10 @@ class Store(SegmentWriter):
                 log.note_group(item.name, self.journal.sequence)
                 if isinstance(item, StagedEntries):
                     log.queue_write(item, bulk=False)
-            group.take_along(log, self.config.along_bytes_max)
-            self._queue(log)
+            if group.take_along(log, self.config.along_bytes_max) and not log.created:
+                self._unsynced[log.shard] = log  # and nothing more to write
+            else:
+                self._queue(log)
         self._submit_group(group, position, size)
 
     def _fitting(self) -> list[ShardLog]:

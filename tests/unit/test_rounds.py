@@ -1,5 +1,6 @@
 """Which ends of jobs bring a round of the node while a journal group is under way."""
 
+from goutube.errors import OutcomeUnknownError
 from goutube.node import DescribeStream
 from goutube.ports import WriteGroup, WriteSegment
 from goutube.sim import APART, World
@@ -66,6 +67,46 @@ def test_rounds_of_reads_leave_the_chores_out_until_they_are_due(monkeypatch):
     world.node.drain()
     world.round()
     assert done
+
+
+def test_rounds_under_load_leave_the_chores_out_for_some_milliseconds(monkeypatch):
+    """While one journal group follows another; the end of the last one brings them."""
+    world = World()
+    done = []
+    chores = world.node._do_chores
+    monkeypatch.setattr(
+        world.node, "_do_chores", lambda: done.append(world.clock.now_ms) or chores()
+    )
+    world.call(append("a", b"before"))
+    done.clear()
+    started_ms = world.clock.now_ms
+    world.submit(append("a", b"x"))
+    world.round()
+    for _ in range(30):
+        world.clock.now_ms += 1
+        world.submit(append("a", b"x"))
+        world.run_one(place_of(world, WriteGroup))
+        world.round()
+        if world.clock.now_ms not in done:  # should no group come to an end
+            assert world.node._due_ms <= world.clock.now_ms + 10
+    assert [now_ms - started_ms for now_ms in done] == [10, 20, 30]
+    done.clear()
+    world.settle()
+    assert done
+
+
+def test_a_failure_under_load_is_told_at_once():
+    """Not with the next chores: nothing would bring them."""
+    world = World()
+    world.call(append("a", b"before"))
+    world.disk.fail["sync journal"] = OSError(5, "Input/output error")
+    first = world.submit(append("a", b"x"))
+    world.round()
+    second = world.submit(append("a", b"y"))
+    world.run_one(place_of(world, WriteGroup))
+    world.round()
+    assert isinstance(world.replies[first].error, OutcomeUnknownError)
+    assert isinstance(world.replies[second].error, OutcomeUnknownError)
 
 
 def test_the_journal_is_checkpointed_while_nothing_but_reads_goes_on():
