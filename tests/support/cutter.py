@@ -18,6 +18,7 @@ class Cutter:
         self._tasks = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._refusing = False
         self.connections = 0
         self.address = ""
 
@@ -25,6 +26,7 @@ class Cutter:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
     async def _open(self, port=0):
+        self._refusing = False
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
         self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
@@ -53,16 +55,26 @@ class Cutter:
         self._flowing.set()
 
     async def _down(self):
+        self._refusing = True  # also who was taken and is not served yet
         self._server.close()
+        await self._cut()
+        # What the system had taken for us is handed out in the next passes of the loop.
+        await asyncio.sleep(0.01)
         await self._cut()
 
     async def _serve(self, reader, writer):
         self.connections += 1
+        serving = asyncio.current_task()
+        self._tasks.add(serving)
         try:
+            if self._refusing:
+                raise ConnectionRefusedError  # it was taken in the moment of the end
             there, back = await asyncio.open_connection(self._host, self._port)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             writer.transport.abort()
             return
+        finally:
+            self._tasks.discard(serving)
         self._writers |= {writer, back}
         for task in (
             asyncio.create_task(self._pump(reader, back, held=False)),
@@ -93,7 +105,6 @@ def cutter(target):
         yield proxy
     finally:
         proxy.down()
-        proxy.do(asyncio.sleep(0.01))
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
