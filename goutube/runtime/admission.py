@@ -33,10 +33,9 @@ class Admission:
 
     def take(self, count: int) -> bool:
         """Take ``count`` bytes now, if there is room and nobody waits; False: ``wait`` for them."""
-        taken = self.bytes_now + count
-        if self._queue or (taken > self._bytes_max and self.bytes_now):
+        if self._queue or not self._fits(count):
             return False
-        self.bytes_now = taken
+        self.bytes_now += count
         return True
 
     async def wait(self, count: int) -> None:

@@ -11,6 +11,16 @@ def place_of(world, kind):
     return [type(job) for job in world.pending].index(kind)
 
 
+def chores_of(world, monkeypatch):
+    """The times at which chores are done from now on."""
+    done = []
+    chores = world.node._do_chores
+    monkeypatch.setattr(
+        world.node, "_do_chores", lambda: done.append(world.clock.now_ms) or chores()
+    )
+    return done
+
+
 def test_a_segment_write_brings_a_round_only_when_it_commits_something():
     """It mostly ends before the sync of its group, whose end brings the round for both."""
     world = World(storage=APART)
@@ -40,11 +50,7 @@ def test_a_segment_write_brings_a_round_only_when_it_commits_something():
 def test_rounds_of_reads_leave_the_chores_out_until_they_are_due(monkeypatch):
     """An append brings them, a read does not, and the time that they named does."""
     world = World()
-    done = []
-    chores = world.node._do_chores
-    monkeypatch.setattr(
-        world.node, "_do_chores", lambda: done.append(world.clock.now_ms) or chores()
-    )
+    done = chores_of(world, monkeypatch)
     world.call(append("a", b"bytes"))
     assert done
 
@@ -72,11 +78,7 @@ def test_rounds_of_reads_leave_the_chores_out_until_they_are_due(monkeypatch):
 def test_rounds_under_load_leave_the_chores_out_for_some_milliseconds(monkeypatch):
     """While one journal group follows another; the end of the last one brings them."""
     world = World()
-    done = []
-    chores = world.node._do_chores
-    monkeypatch.setattr(
-        world.node, "_do_chores", lambda: done.append(world.clock.now_ms) or chores()
-    )
+    done = chores_of(world, monkeypatch)
     world.call(append("a", b"before"))
     done.clear()
     started_ms = world.clock.now_ms
