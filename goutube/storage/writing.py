@@ -170,10 +170,11 @@ class SegmentWriter(JobQueue):
             segment.syncing = False
             if self.fail(outcome):
                 return
+            # Of a hidden segment it proves nothing: others have the indexes of its entries by now.
+            if bulk and segment not in log.hidden and log.bulk_synced(segment):
+                self._unmarked[log.shard] = log
             if segment.bulk_index <= segment.sync_index:
                 segment.bulk_index = 0
-            if log.bulk_synced(segment):
-                self._unmarked[log.shard] = log
             self._note_heads(log, segment)
             self._queued[log.shard] = log  # it may be full, or more be written meanwhile
             if then is not None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from goutube.crash_points import CrashPoint
 from goutube.limits import KIB, MIB
-from goutube.ports import Job, SyncFile, WriteGroup
+from goutube.ports import Job, SyncFile, WriteGroup, WriteSegment
 from goutube.sim import SMALL, World
 from goutube.storage import EntryKind, NewEntry, small_storage
 from tests.support.commands import append, batch_of, read_all
@@ -235,3 +235,32 @@ def test_a_truncation_leaves_nothing_to_wait_for(kept):
     assert (log.last_index, log.commit_index) == (2, 2)
     again = world.restart(world.disk.power_cut(random.Random(1))).node.store.logs[0]
     assert (again.last_index, again.term_at(2)) == (2, 2)
+
+
+def test_the_sync_of_a_hidden_segment_proves_nothing_of_what_replaces_it():
+    """A checkpoint syncs both; that of the hidden one may be heard of first."""
+    world = World(shard_count=1, storage=replace(SMALL, segment_bytes=256 * KIB))
+    store = world.node.store
+    log = store.logs[0]
+    entry = partial(NewEntry, EntryKind.BATCH, 0, 9, ordinal=0, stamp_ms=1)
+    log.append(entry(offset=0, batch=batch_of(b"hidden")), 1)
+    store.staged(log)
+    world.settle()
+    log.truncate(0)
+    store.staged(log)
+    run_others(world)
+    log.append(entry(offset=0, batch=batch_of(bulk("y"))), 2)
+    store.staged(log)
+    world.round()
+    while not log.written_index:
+        if isinstance(world.pending[0], WriteSegment):
+            world.clock.now_ms += 60_000
+        world.run_one()
+        world.round()
+    hidden = [job for job in syncs_of(world) if job.file is log.hidden[0].file]
+    run(world, hidden[0])
+    while groups := [job for job in world.pending if isinstance(job, WriteGroup)]:
+        run(world, groups[0])
+    assert log.durable_index == 0
+    world.settle()
+    assert log.commit_index == 1
