@@ -18,6 +18,7 @@ from csrc.layout cimport (
 gt_crc32c_init()
 
 BATCH_BLOCKS = GT_FLAG_BLOCKS
+BATCH_BLOCK_BYTES = GT_BLOCK_BYTES
 BATCH_DELTAS = GT_FLAG_DELTAS
 
 

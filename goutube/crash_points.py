@@ -74,6 +74,15 @@ class CrashPoint(StrEnum):
         "leaving-removed",
         "One of the files that an earlier end left half made is removed; others may follow.",
     )
+    TAIL_MENDED = (
+        "tail-mended",
+        "A wrong byte of an entry behind the marks is put right in the page cache.",
+    )
+    TAIL_CUT = "tail-cut", "The torn end of a segment is cut off, which may not last."
+    TAIL_DURABLE = (
+        "tail-durable",
+        "What is whole behind the marks is durable without them, and the rest is gone.",
+    )
     INDEX_DROPPED = (
         "index-dropped",
         "The index of a segment that lost its undurable end is removed, which may not last.",

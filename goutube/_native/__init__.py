@@ -5,6 +5,7 @@ raise only for misuse at the call; a verdict about data is a returned number, on
 """
 
 from goutube._native.batches import (
+    BATCH_BLOCK_BYTES,
     BATCH_BLOCKS,
     BATCH_DELTAS,
     build_tables,
@@ -87,6 +88,7 @@ __all__ = [
     "ADD_NO_RECORD",
     "ADD_NO_ROOM",
     "BATCH_BLOCKS",
+    "BATCH_BLOCK_BYTES",
     "BATCH_DELTAS",
     "CPU_PATH",
     "ENTRY_ALIGN",

@@ -4,6 +4,7 @@ from typing import Final
 from typing_extensions import Buffer
 
 BATCH_BLOCKS: Final = 4
+BATCH_BLOCK_BYTES: Final = 65536
 BATCH_DELTAS: Final = 8
 
 def build_tables(

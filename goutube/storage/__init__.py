@@ -17,13 +17,13 @@ from goutube.storage.index import Row, SealedIndex, StreamRows
 from goutube.storage.inspect import DirectoryReport, inspect_directory
 from goutube.storage.journal import DurableMark
 from goutube.storage.overlay import OverlayDisk
+from goutube.storage.recovered import RecoveredEntry, RecoveredShard
 from goutube.storage.recovery import DirectoryOptions, OpenedStore, open_store
 from goutube.storage.renewal import journal_fault, marks_of_segments, write_new_journal
 from goutube.storage.room import hold_reserve, holds_reserve, lacks_room, release_reserve
 from goutube.storage.scrubbing import SegmentScrub, remake_index
 from goutube.storage.segment import Segment, shard_directory
 from goutube.storage.shard_log import ShardLog
-from goutube.storage.shard_recovery import RecoveredEntry, RecoveredShard
 from goutube.storage.store import Store
 from goutube.storage.top_files import read_replicas
 from goutube.storage.versions import check_versions

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from functools import cache
 from typing import Final
+
+from goutube._native import crc32c
 
 _POLYNOMIAL: Final = 0x82F63B78
 """Of CRC-32C, reflected."""
 _ONES: Final = 0xFFFFFFFF
+_CHECKSUM: Final = struct.Struct("<I")
 
 
 @cache
@@ -48,3 +52,17 @@ def wrong_byte(size: int, difference: int) -> tuple[int, int] | None:
         if register < 256:
             return size - 1 - behind, register
     return None
+
+
+def wrong_byte_of(sealed: bytes, seed: int) -> tuple[int, int] | None:
+    """``wrong_byte`` of bytes that end with their own checksum, which may be what is wrong.
+
+    They do not match it.
+    """
+    covered = len(sealed) - _CHECKSUM.size
+    stored = _CHECKSUM.unpack_from(sealed, covered)[0]
+    difference = _CHECKSUM.pack(crc32c(sealed[:covered], seed) ^ stored)
+    wrong = [place for place, bits in enumerate(difference) if bits]
+    if len(wrong) == 1:
+        return covered + wrong[0], difference[wrong[0]]
+    return wrong_byte(covered, _CHECKSUM.unpack(difference)[0])

@@ -13,7 +13,7 @@ from goutube._native import JournalGroup, crc32c, scan_entries
 from goutube.errors import CorruptionError, DataDirError
 from goutube.limits import MIB
 from goutube.ports import Disk
-from goutube.storage.backwards import wrong_byte
+from goutube.storage.backwards import wrong_byte, wrong_byte_of
 from goutube.storage.entries import SegmentName
 from goutube.storage.segment import SEGMENT_HEADER_BYTES, SegmentHeader, shard_directory
 from goutube.storage.shard_log import RecordKind
@@ -54,14 +54,9 @@ def mended_group(ring: memoryview, position: int, seed: int, sequence: int) -> m
 
 def _put_right(head: bytearray, seed: int) -> int | None:
     """Put one wrong byte of a group's header right; how many there were, None: more than one."""
-    covered = _HEAD_BYTES - _CHECKSUM.size
-    difference = crc32c(head[:covered], seed) ^ _CHECKSUM.unpack_from(head, covered)[0]
-    if not difference:
+    if crc32c(head[: -_CHECKSUM.size], seed) == _CHECKSUM.unpack(head[-_CHECKSUM.size :])[0]:
         return 0
-    if sum(byte > 0 for byte in _CHECKSUM.pack(difference)) == 1:
-        _CHECKSUM.pack_into(head, covered, crc32c(head[:covered], seed))
-        return 1
-    place = wrong_byte(covered, difference)
+    place = wrong_byte_of(bytes(head), seed)
     if place is None:
         return None
     head[place[0]] ^= place[1]

@@ -216,7 +216,7 @@ def _stands(heads: Heads, content: memoryview, salt: int) -> bool:
 def note_heads(
     jobs: JobQueue,
     segment: Segment,
-    durable_index: int,
+    marked_index: int,
     least_bytes: int,
     percent_max: int,
     then: Callable[[], None],
@@ -226,13 +226,13 @@ def note_heads(
     Args:
         jobs: take the job; their failure is final, as everywhere.
         segment: open, and synced up to its ``synced_index``.
-        durable_index: entries up to here lie under a durable mark; others are not told of.
+        marked_index: entries up to here lie under a durable mark; others are not told of.
         least_bytes: how much of the segment must be new for it.
         percent_max: of the segment's length, for its heads; if there are more, they end here.
         then: called when the job that does it has ended, if there is one.
     """
     noted, file = segment.noted, segment.file
-    last_index = min(segment.synced_index, segment.last_index, durable_index)
+    last_index = min(segment.synced_index, segment.last_index, marked_index)
     if noted is None or file is None or segment.full or segment.noting or not segment.durable:
         return
     if segment.size - noted.position < least_bytes or last_index <= noted.index:

@@ -24,6 +24,7 @@ from goutube.storage.identity import Identity, is_founded, read_identity
 from goutube.storage.index import read_index
 from goutube.storage.journal import Journal, open_journal
 from goutube.storage.segment import SEGMENT_HEADER_BYTES, SegmentHeader, shard_directory
+from goutube.storage.tail import mended_byte
 from goutube.storage.top_files import damaged_top_files
 from goutube.storage.versions import check_versions
 
@@ -243,7 +244,10 @@ def _verify_entries(
                 break
             damage = journal_index < next_index <= durable_index
             what = "the entry is damaged" if damage else "a torn entry, never acknowledged"
-            if not damage and scan.verdict == VERDICT_TORN and next_index <= durable_index:
+            if not damage and next_index > durable_index:
+                if mended_byte(content, position, header.salt, next_index) is not None:
+                    what = "one byte of the entry is wrong; a start puts it right"
+            elif not damage and scan.verdict == VERDICT_TORN:
                 what = "an entry that the journal still holds"
             finding = Finding(path, position, f"{what} (index {next_index})", damage, next_index)
             report.findings.append(finding)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from goutube.ports import Disk
 from goutube.storage.damage import Mended
 from goutube.storage.hard_state import HardState, hard_state_path, look_at_hard_state
+from goutube.storage.recovered import RecoveredShard
 from goutube.storage.segment import shard_directory
-from goutube.storage.shard_recovery import RecoveredShard
 
 
 def recover_hard_state(

@@ -1,10 +1,10 @@
 """Opening a data directory: found it or recover it, and prove what is there before anyone uses it.
 
-Replay brings the journal's groups back into the segments; then each shard's segments are read up to
-their durable marks. What lies at or below a mark may have been acknowledged: if it is not whole it
-is damage, which is never cut. What lies above it never was, whole or torn: it is cut. What replay
-wrote is synced and the journal begins anew, so that no group of an earlier life is ever replayed
-over entries of a later one.
+Replay brings the journal's groups back into the segments; then each shard's segments are read.
+What lies at or below its durable mark was durable: if it is not whole it is damage, which is never
+cut. What lies above it counts as far as it is whole: it may be bulk whose mark was yet to come;
+the rest was never acknowledged, and is cut off. What replay wrote is synced and the journal begins
+anew, so that no group of an earlier life is ever replayed over entries of a later one.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ from goutube.storage.identity import (
 )
 from goutube.storage.journal import DurableMark, create_journal
 from goutube.storage.mending import recover_hard_state
+from goutube.storage.recovered import RecoveredShard
 from goutube.storage.renewal import damaged_groups, pass_over, unsure_shards
 from goutube.storage.room import release_reserve
 from goutube.storage.segment import is_segment_header, remove_segment_file, shard_directory
 from goutube.storage.shard_log import RecordKind, ShardLog
-from goutube.storage.shard_recovery import RecoveredShard, recover_shard
+from goutube.storage.shard_recovery import recover_shard
 from goutube.storage.store import Store
 from goutube.storage.top_files import TopFiles, mend_top_files, read_top_files
 from goutube.storage.versions import check_versions

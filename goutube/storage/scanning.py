@@ -36,11 +36,18 @@ class Gap(Struct, frozen=True):
 
 
 class SegmentScan(Struct, frozen=True):
-    """What was found of some runs; ``end`` is one past the last byte that means anything."""
+    """What was found of some runs.
+
+    Attributes:
+        end: one past the last byte that means anything.
+        open: what follows the runs, if there is anything, begins at ``end``. Not where the last of
+            them are gone and nobody knows how far they went.
+    """
 
     headers: list[EntryHeader]
     gaps: list[Gap]
     end: int
+    open: bool = True
 
 
 def scan_segment(
@@ -51,12 +58,13 @@ def scan_segment(
     *,
     behind: EntryHeader | None = None,
     payloads: bool = False,
+    more: bool = False,
 ) -> SegmentScan:
     """The entries of a segment of which those from the first to the last of each run must be here.
 
     Behind what is not whole the next good entry is looked for, so that damage takes no more along
     than what it lies in. ``behind``: the entry that the first run follows. Payloads are verified
-    only if asked: every read does it again.
+    only if asked: every read does it again. ``more``: the entry behind the last run may be there.
 
     Raises:
         DataDirError: an entry is of a format that this release does not know.
@@ -73,7 +81,7 @@ def scan_segment(
         while next_index <= last:
             count = last + 1 - next_index
             scan = scan_entries(entries, position, header.salt, next_index, term, check_from, count)
-            _check_known(scan, path)
+            check_known(scan, path)
             found += scan.headers
             position = scan.position
             if scan.headers:
@@ -82,16 +90,21 @@ def scan_segment(
                 break
             good = find_entry(entries, position, header.salt, next_index + 1)
             index = _INDEX.unpack_from(entries, good + _INDEX_AT)[0] if good >= 0 else 0
-            if not next_index < index <= runs[-1][1]:
+            if not next_index < index <= runs[-1][1] + more:
                 end = max(position, _end_of_bytes(entries))
                 gaps.append(Gap(position, end - position, next_index, runs[-1][1]))
-                return SegmentScan(found, gaps, end)
+                return SegmentScan(found, gaps, end, open=False)
             gaps.append(Gap(position, good - position, next_index, index - 1))
             next_index, position = index, good
     return SegmentScan(found, gaps, position)
 
 
-def _check_known(scan: EntryScan, path: str) -> None:
+def check_known(scan: EntryScan, path: str) -> None:
+    """Refuse an entry of a format that this release does not know.
+
+    Raises:
+        DataDirError: a scan of the segment at ``path`` has met one.
+    """
     if scan.verdict == VERDICT_UNKNOWN_FORMAT:
         raise DataDirError(
             f"{path} holds at {scan.position} an entry of a format that this release does not "

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
@@ -19,6 +18,7 @@ from goutube._native import ENTRY_ALIGN, ENTRY_HEADER_BYTES, encode_entry_header
 from goutube.model import Buffer, EntryIndex, ShardId, stream_id_of
 from goutube.ports import Entropy
 from goutube.storage.damage import Damage, LostRange
+from goutube.storage.durable_order import DurableOrder
 from goutube.storage.entries import STAGED_BYTES, NewEntry, SegmentName, StagedEntries
 from goutube.storage.hard_state import NO_HARD_STATE, HardState
 from goutube.storage.heads import begin_heads
@@ -51,14 +51,7 @@ class StagedRecord(Struct, frozen=True):
     body: bytes
 
 
-class _Span(Struct):
-    """Entries up to ``last_index`` that become durable together; spans follow one another."""
-
-    last_index: int
-    durable: bool
-
-
-class ShardLog:
+class ShardLog(DurableOrder):
     """The log of one replica of one shard.
 
     Args:
@@ -68,7 +61,6 @@ class ShardLog:
 
     Attributes:
         last_index, last_term: of the newest entry, durable or not.
-        durable_index: entries up to here are under a durable mark. Never above ``last_index``.
         written_index: entries up to here are in their segments' page cache and can be read.
         hard_state: the newest term and vote, durable or staged.
         fault: why the log takes no entries; empty where it does.
@@ -78,6 +70,7 @@ class ShardLog:
     def __init__(
         self, shard: ShardId, replica: int, owner: bytes, segment_bytes: int, entropy: Entropy
     ) -> None:
+        super().__init__()
         self.shard = shard
         self.replica = replica
         self.segments: list[Segment] = []
@@ -90,10 +83,7 @@ class ShardLog:
         self.first_index = 1
         self.last_index = 0
         self.last_term = 0
-        self.durable_index = 0
         self.written_index = 0
-        self.queued_index = 0
-        """Entries up to here were handed to the journal or to their segment."""
         self.generation = 0
         self.checkpoint_index = 0
         """What the newest checkpoint covers, which is in ``checkpoint_slot``."""
@@ -108,8 +98,6 @@ class ShardLog:
         self.on_damage: Callable[[Damage], None] | None = None
         """Told of damage that was not known."""
         self._terms: list[tuple[int, int]] = []
-        self._spans: deque[_Span] = deque()
-        self._mark = 0
         self.owner = owner
         self._segment_bytes = segment_bytes
         self._entropy = entropy
@@ -259,7 +247,6 @@ class ShardLog:
         while self._terms and self._terms[-1][0] > after:
             self._terms.pop()
         self.last_index, self.last_term = after, term
-        self.durable_index = min(self.durable_index, after)
         self.written_index = min(self.written_index, after)
         self._lower_pending(after)
         if self.segments:
@@ -271,10 +258,7 @@ class ShardLog:
 
     def _lower_pending(self, after: int) -> None:
         """What is on its way to the disk proves no entry behind ``after`` any more."""
-        begin = max(self._mark, self.durable_index)
-        for span in self._spans:
-            span.durable = span.durable or begin >= after  # behind the cut: nothing to wait for
-            begin, span.last_index = span.last_index, min(span.last_index, after)
+        self.cut_order(after)
         for item in self.staged:
             if isinstance(item, StagedEntries):
                 item.last_index = min(item.last_index, after)
@@ -283,8 +267,6 @@ class ShardLog:
             segment.bulk_index = min(segment.bulk_index, after)
             for write in segment.queue + segment.in_flight:
                 write.last_index = min(write.last_index, after)
-        self.queued_index = min(self.queued_index, after)
-        self._mark = min(self._mark, after)
 
     def _stage(
         self, segment: Segment, index: int, term: int, size: int, parts: list[Buffer]
@@ -359,38 +341,21 @@ class ShardLog:
     def queue_write(self, entries: StagedEntries, *, bulk: bool) -> None:
         """Queue staged entries for their segment.
 
-        What goes to the journal becomes durable with the group that is being formed; groups are
-        strictly serial, so it counts as durable for that group's own mark. Bulk counts when synced.
+        What goes to the journal is durable with the group that is being formed, bulk when synced.
         """
         segment = self._segment_named(entries.name)
         if segment is not None:
             write = QueuedWrite(entries.position, entries.last_index, entries.buffers, bulk)
             segment.queue.append(write)
-        self._spans.append(_Span(entries.last_index, durable=not bulk))
-        self.queued_index = entries.last_index
+        self.queue_order(entries.last_index, bulk=bulk)
 
     def bulk_synced(self, segment: Segment) -> bool:
         """Bulk entries of a segment up to its ``sync_index`` are synced; whether there were any."""
-        first, last = segment.header.name.first_index, segment.sync_index
-        synced = [s for s in self._spans if first <= s.last_index <= last and not s.durable]
-        for span in synced:
-            span.durable = True
-        return bool(synced)
+        return self.synced(segment.header.name.first_index, segment.sync_index)
 
     def written(self, last_index: int) -> None:
         """Entries up to ``last_index`` are in their segment, unless a truncation dropped them."""
         self.written_index = min(max(self.written_index, last_index), self.last_index)
-
-    def begin_mark(self) -> int:
-        """The index up to which everything will be durable once the group being formed is."""
-        self._mark = self.durable_index
-        while self._spans and self._spans[0].durable:
-            self._mark = max(self._mark, self._spans.popleft().last_index)
-        return self._mark
-
-    def end_mark(self) -> None:
-        """The group that carries the mark is synced; a truncation meanwhile has lowered it."""
-        self.durable_index = self._mark
 
     def _segment_named(self, name: SegmentName) -> Segment | None:
         for segments in (self.segments, self.hidden):

@@ -2,172 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Sequence
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from goutube._native import BATCH_DELTAS, ENTRY_HEADER_BYTES, EntryHeader, last_delta
+from goutube._native import EntryHeader
 from goutube.crash_points import CrashPoint
 from goutube.errors import CorruptionError, DataDirError
-from goutube.limits import KIB
 from goutube.ports import Disk
-from goutube.storage.checkpoint import Checkpoint, checkpoint_path, read_checkpoints
+from goutube.storage.chain import find_chain, goes_on, hidden_segment
+from goutube.storage.checkpoint import checkpoint_path, read_checkpoints
 from goutube.storage.damage import Damage, Mended, damage_path, missing_file, read_damages
 from goutube.storage.entries import SegmentName
 from goutube.storage.headers import derive_header
-from goutube.storage.heads import Heads, recover_heads
+from goutube.storage.heads import recover_heads
 from goutube.storage.index import ActiveIndex, SealedIndex, read_index
 from goutube.storage.journal import DurableMark
-from goutube.storage.scanning import (
-    SegmentScan,
-    kept_entries,
-    read_entry_header,
-    scan_segment,
-)
+from goutube.storage.recovered import RecoveredShard
+from goutube.storage.scanning import EVERY_INDEX, SegmentScan, kept_entries, scan_segment
 from goutube.storage.segment import SEGMENT_HEADER_BYTES, Segment, SegmentHeader, shard_directory
 from goutube.storage.shard_log import ShardLog
-
-_PIECE_BYTES: Final = 64 * KIB
-
-
-class RecoveredEntry(Struct, frozen=True):
-    """One entry for the catalogue: its header, control section, and its last record's time."""
-
-    header: EntryHeader
-    control: bytes
-    last_stamp: int
-
-
-class RecoveredShard(Struct):
-    """A log as it was found, and what its catalogue is made of.
-
-    Attributes:
-        gaps: the damage that took entries away, in the order of their indexes.
-        torn_bytes: how much was cut above the durable mark: never acknowledged.
-        mended: the files that were damaged or missing, and what they held is known all the same.
-        forgot_damage: the list of what is gone is damaged, so that sealed segments are read, too.
-        renew_checkpoint: the catalogue should be written anew, for one checkpoint is damaged.
-    """
-
-    log: ShardLog
-    checkpoint: Checkpoint | None = None
-    gaps: list[Damage] = []
-    torn_bytes: int = 0
-    mended: list[Mended] = []
-    forgot_damage: bool = False
-    renew_checkpoint: bool = False
-    _known: dict[int, Damage] = {}
-    _scanned: set[str] = set()
-    _scans: list[tuple[memoryview | Heads, list[EntryHeader]]] = []
-
-    def entries(self) -> Iterator[RecoveredEntry]:
-        """Every entry behind the checkpoint, in order; to be gone through once.
-
-        Where entries are gone also those that were read although the checkpoint covers them.
-        """
-        after = self.checkpoint.index if self.checkpoint and not self.gaps else 0
-        for content, headers in self._scans:
-            for header in headers:
-                if header.index > after:
-                    yield _recovered(content, header)
-        self._scans.clear()
-
-    def forget_covered(self) -> None:
-        """Keep nothing of entries that the checkpoint covers, once no gap can need them."""
-        if self.checkpoint is not None and not self.gaps:
-            after = self.checkpoint.index
-            self._scans = [
-                (content, [header for header in headers if header.index > after])
-                for content, headers in self._scans
-                if headers and headers[-1].index > after
-            ]
-
-    def forget_state(self) -> None:
-        """Keep of the checkpoint only what it covers, once the catalogue is made of it."""
-        if self.checkpoint is not None:
-            self.checkpoint = replace(self.checkpoint, state=b"")
-
-    def remember(self, damages: list[Damage] | None, path: str) -> None:
-        """Take in what an earlier life knew and wrote down at ``path``; None: it is damaged."""
-        if damages is None:
-            self.forgot_damage = True
-            self.mended.append(Mended(path, f"{path} does not match its checksum"))
-        self._known = {damage.first_index: damage for damage in damages or ()}
-
-    def settle_known(self) -> None:
-        """What was not looked at this time, for it lies in sealed segments, is as it was."""
-        for damage in self._known.values():
-            self.log.note_damage(damage)
-
-    def note_gap(self, path: str, position: int, byte_count: int, first: int, last: int) -> None:
-        """Note that the entries from ``first`` to ``last`` are gone with a range of bytes."""
-        known = self._known.pop(first, None)
-        if known is None or known.last_index != last:
-            known = Damage(path, position, byte_count, first, last)
-        self.gaps.append(known)
-
-    def end_before_scans(self, stream_id: int) -> int:
-        """Where the batches of a stream end in the segments that were not read; 0: none there."""
-        for segment in reversed(self.log.segments):
-            rows = segment.index.rows_of(stream_id)
-            if segment.path in self._scanned or rows is None or segment.file is None:
-                continue
-            row = rows.row(len(rows) - 1)
-            header = read_entry_header(segment.file.map(), row.position, segment.header.salt)
-            if header is not None:
-                return row.offset + header.data_bytes
-            return row.offset + row.entry_bytes - ENTRY_HEADER_BYTES
-        return 0
-
-    def add_scan(self, path: str, content: memoryview | Heads, headers: list[EntryHeader]) -> None:
-        """Keep what was found in one segment, or is known of it, until it is folded."""
-        self._scanned.add(path)
-        self._scans.append((content, headers))
-
-
-def _recovered(content: memoryview | Heads, header: EntryHeader) -> RecoveredEntry:
-    if isinstance(content, Heads):
-        control = content.controls.get(header.index, b"")
-        return RecoveredEntry(header, control, header.last_stamp)
-    start = header.position + ENTRY_HEADER_BYTES
-    tables = start + header.control_bytes
-    stamp = header.stamp
-    if header.flags & BATCH_DELTAS:
-        table = content[tables : tables + header.tables_bytes]
-        stamp += last_delta(header.record_count, header.flags, table)
-    return RecoveredEntry(header, bytes(content[start:tables]), stamp)
+from goutube.storage.tail import cut_tail, read_tail
 
 
 def recover_shard(disk: Disk, log: ShardLog, mark: DurableMark | None) -> RecoveredShard:
     """Bring a log back from its files.
 
-    ``mark`` is what is certainly durable; None for a shard that never was in a group.
+    What is at or below ``mark`` is certainly durable; None for a shard that never was in a group.
+    What stands behind it counts as far as it is whole.
     """
     directory = shard_directory(log.shard)
     recovered = RecoveredShard(log)
     recovered.remember(read_damages(disk, directory), damage_path(directory))
     _take_checkpoint(disk, recovered)
     log.generation = mark.generation if mark else 0
-    durable = mark.index if mark else 0
-    names = _chain(disk, log, durable)
+    marked = mark.index if mark else 0
+    names = find_chain(disk, log)
     for place, name in enumerate(names):
-        last = place + 1 == len(names)
-        limit = durable if last else min(durable, names[place + 1].first_index - 1)
+        end = names[place + 1].first_index - 1 if place + 1 < len(names) else EVERY_INDEX
+        if name.first_index > marked and not goes_on(disk, log, name, marked):
+            log.hidden += [hidden_segment(log, name) for name in names[place:]]
+            break
         header = _read_header(disk, recovered, name)
         if header is None:
             continue
         if not log.segments:
             _begin(recovered, header)
         _check_link(recovered, header)
-        _recover_segment(disk, recovered, header, limit, last=last)
-    if mark is not None and log.last_index < durable:
+        _recover_segment(disk, recovered, header, marked, end)
+    _end_log(disk, recovered, marked)
+    if mark is not None and log.last_index < marked:
         _go_on_behind(recovered, mark)
     recovered.settle_known()
     recovered.forget_covered()
-    log.durable_index = log.written_index = log.queued_index = log.last_index
+    log.durable_index = log.marked_index = log.last_index
+    log.written_index = log.queued_index = log.last_index
     return recovered
+
+
+def _end_log(disk: Disk, recovered: RecoveredShard, marked: int) -> None:
+    """Cut off what is torn, and make durable what was taken in behind the marks."""
+    segments = recovered.log.segments
+    # One that is empty may not last either.
+    changed = [
+        s
+        for s in segments
+        if not s.sealed and max(s.last_index, s.header.name.first_index) > marked
+    ]
+    if segments and not (segments[-1].sealed or segments[-1].header.compacted):
+        segments[-1].full = False
+        torn_bytes = cut_tail(disk, segments[-1])
+        recovered.torn_bytes += torn_bytes
+        if torn_bytes and segments[-1] not in changed:
+            changed.append(segments[-1])
+    for segment in changed:
+        if segment.file is not None:
+            segment.file.sync()
+    if any(segment.header.name.first_index > marked for segment in changed):
+        disk.sync_directory(shard_directory(recovered.log.shard))
+    if changed:
+        disk.reached(CrashPoint.TAIL_DURABLE)
 
 
 def _go_on_behind(recovered: RecoveredShard, mark: DurableMark) -> None:
@@ -204,40 +116,6 @@ def _begin(recovered: RecoveredShard, header: SegmentHeader) -> None:
         recovered.note_gap(path, 0, 0, first, header.previous_index)
     if header.previous_index:
         log.note_term(header.previous_index, header.previous_term)
-
-
-def _chain(disk: Disk, log: ShardLog, durable: int) -> list[SegmentName]:
-    """The segments that make up the log, in order.
-
-    The others are put aside to be removed: what a truncation hid, and what holds nothing durable.
-    """
-    files = disk.list(shard_directory(log.shard))
-    names = [name for name in map(SegmentName.parse, files) if name is not None]
-    _remove_leavings(disk, log, files, names)
-    chain: list[SegmentName] = []
-    named = [n for n in names if n.generation <= log.generation and n.first_index <= durable]
-    hidden = [name for name in names if name not in named]
-    for name in sorted(named, key=lambda n: (n.generation, n.first_index, n.revision)):
-        while chain and chain[-1].first_index >= name.first_index:
-            hidden.append(chain.pop())
-        chain.append(name)
-    log.hidden = [_hidden_segment(log, name) for name in hidden]
-    return chain
-
-
-def _remove_leavings(disk: Disk, log: ShardLog, files: list[str], names: list[SegmentName]) -> None:
-    """Remove what a crash left of files that were being made or removed."""
-    wanted = {name.index_name for name in names}
-    wanted |= {name.heads_name for name in names if name.index_name not in files}
-    for file in files:
-        if file.endswith(".tmp") or (file.endswith((".idx", ".heads")) and file not in wanted):
-            disk.remove(f"{shard_directory(log.shard)}/{file}")
-            disk.reached(CrashPoint.LEAVING_REMOVED)
-
-
-def _hidden_segment(log: ShardLog, name: SegmentName) -> Segment:
-    header = SegmentHeader(log.shard, log.replica, name, 0, 0, 0, bytes(16))
-    return Segment(header, ActiveIndex(), SEGMENT_HEADER_BYTES, 0, sealed=True)
 
 
 def _read_header(disk: Disk, recovered: RecoveredShard, name: SegmentName) -> SegmentHeader | None:
@@ -280,9 +158,12 @@ def _check_link(recovered: RecoveredShard, header: SegmentHeader) -> None:
 
 
 def _recover_segment(
-    disk: Disk, recovered: RecoveredShard, header: SegmentHeader, limit: int, *, last: bool
+    disk: Disk, recovered: RecoveredShard, header: SegmentHeader, marked: int, end: int
 ) -> None:
-    """Take in a segment's entries up to index ``limit``: those behind were never acknowledged."""
+    """Take in a segment's entries: all up to ``marked``, and those behind as far as they are whole.
+
+    ``end`` is the index before that of the next segment's first entry.
+    """
     log = recovered.log
     segment = Segment(header, ActiveIndex(), SEGMENT_HEADER_BYTES, log.last_index)
     file = disk.open(segment.path)
@@ -290,33 +171,66 @@ def _recover_segment(
     log.segments.append(segment)
     if not disk.exists(segment.index_path):
         file.drop_cached()
-        if not last:
+        if end < EVERY_INDEX:
             recovered.mended.append(missing_file(segment.index_path))
     content = file.map()
+    limit = min(marked, end)
     sealed = _sealed_index(disk, recovered, segment, limit)
     if sealed is not None:
         _take_sealed(recovered, segment, sealed, content)
-        return
-    kept = kept_entries(header, content, segment.path, limit) if header.compacted else None
-    heads = recover_heads(disk, segment, content, limit) if kept is None else Heads()
-    recovered.add_scan(segment.path, heads, heads.headers)
-    first = heads.last.index + 1 if heads.last is not None else header.name.first_index
-    runs = list(kept.runs()) if kept is not None else [(first, limit)]
-    scan = _scan(recovered, segment, content, runs, behind=heads.last)
-    found = heads.headers + scan.headers
-    terms = kept.terms if kept is not None else [(entry.index, entry.term) for entry in found]
-    for first, term in terms:
+    elif header.compacted:
+        _take_compacted(recovered, segment, content, limit)
+    else:
+        _take_open(disk, recovered, segment, content, limit, end)
+
+
+def _take_compacted(
+    recovered: RecoveredShard, segment: Segment, content: memoryview, limit: int
+) -> None:
+    """Take in a compacted segment whose index is lost; all of it was durable."""
+    log = recovered.log
+    kept = kept_entries(segment.header, content, segment.path, limit)
+    scan = _scan(recovered, segment, content, list(kept.runs()))
+    for first, term in kept.terms:
         log.note_term(first, term)
-    if kept is not None:
-        log.last_index = kept.last_index
-        _note_left_out(recovered)
+    log.last_index = segment.last_index = kept.last_index
+    _note_left_out(recovered)
+    segment.index = ActiveIndex(scan.headers)
+    segment.size = segment.reserved
+    segment.full = segment.unsynced = True
+
+
+def _take_open(
+    disk: Disk,
+    recovered: RecoveredShard,
+    segment: Segment,
+    content: memoryview,
+    limit: int,
+    end: int,
+) -> None:
+    """Take in a segment that has no index: what is marked, damaged or not, and its tail."""
+    log = recovered.log
+    heads = recover_heads(disk, segment, content, limit)
+    recovered.add_scan(segment.path, heads, heads.headers)
+    last = heads.last
+    first = last.index + 1 if last is not None else segment.header.name.first_index
+    scan = _scan(recovered, segment, content, [(first, limit)], behind=last, more=end > limit)
+    found = heads.headers + scan.headers
+    segment.size = scan.end
+    if scan.open and limit < end:
+        term = found[-1].term if found else segment.header.previous_term
+        tail = read_tail(disk, segment, scan.end, max(first, limit + 1), term, end)
+        recovered.add_scan(segment.path, tail.content, tail.headers)
+        found += tail.headers
+        segment.size = tail.end
+        if tail.mended:
+            wrong = ", ".join(map(str, tail.mended))
+            recovered.mended.append(Mended(segment.path, f"the byte at {wrong} was wrong"))
+    for entry in found:
+        log.note_term(entry.index, entry.term)
     segment.index = ActiveIndex(found)
     segment.last_index = log.last_index
-    segment.size = segment.reserved if kept is not None else scan.end
-    segment.full = not last or kept is not None
-    segment.unsynced = True
-    if last:
-        recovered.torn_bytes += _torn_bytes(content, segment.size)
+    segment.full = segment.unsynced = True
 
 
 def _take_sealed(
@@ -345,8 +259,10 @@ def _scan(
     content: memoryview,
     runs: Sequence[tuple[int, int]],
     behind: EntryHeader | None = None,
+    *,
+    more: bool = False,
 ) -> SegmentScan:
-    scan = scan_segment(content, segment.header, segment.path, runs, behind=behind)
+    scan = scan_segment(content, segment.header, segment.path, runs, behind=behind, more=more)
     for gap in scan.gaps:
         recovered.note_gap(
             segment.path, gap.position, gap.byte_count, gap.first_index, gap.last_index
@@ -385,14 +301,3 @@ def _sealed_index(
     disk.reached(CrashPoint.INDEX_DROPPED)
     disk.sync_directory(shard_directory(segment.header.shard))
     return None
-
-
-def _torn_bytes(content: memoryview, size: int) -> int:
-    """How many bytes of an entry that was being written lie behind the last whole one."""
-    torn = 0
-    for start in range(size, min(size + (1 << 20), len(content)), _PIECE_BYTES):
-        piece = bytes(content[start : start + _PIECE_BYTES]).rstrip(b"\0")
-        if not piece:
-            break  # what was only reserved reads as zeros, and takes its time to do so
-        torn = start - size + len(piece)
-    return torn

@@ -1,8 +1,8 @@
 """All shards of one data directory and the journal they share: staged entries in, disk jobs out.
 
-The order that everything rests on: an entry counts as durable once a group whose mark covers it is
-synced. Journalled entries lie in that group or an earlier one; bulk entries were synced in their
-segment before the mark went out. Groups run strictly one after the other.
+The order that everything rests on: an entry counts as durable once it is synced, in a group of the
+journal or, bulk, in its segment, and all in front of it is. A mark says so in the next group, which
+is begun at once and which nobody waits for. Groups run strictly one after the other.
 """
 
 from __future__ import annotations
@@ -107,10 +107,11 @@ class Store(SegmentWriter):
         for log in [
             log for log in self._staged.values() if log.staged_bytes > self.config.bulk_bytes
         ]:
-            if any(
-                isinstance(i, StagedRecord) and i.kind is RecordKind.TRUNCATE for i in log.staged
-            ):
-                continue  # a cut must be durable before what follows it
+            kinds = {item.kind for item in log.staged if isinstance(item, StagedRecord)}
+            if RecordKind.TRUNCATE in kinds:
+                continue  # nothing is written behind a cut that may not last
+            if RecordKind.HARD_STATE in kinds:
+                log.await_record()
             for entries in log.take_staged_entries():
                 log.queue_write(entries, bulk=True)
                 self.stats.bulk_bytes += entries.byte_count
@@ -145,6 +146,8 @@ class Store(SegmentWriter):
                 log.note_group(item.name, self.journal.sequence)
                 if isinstance(item, StagedEntries):
                     log.queue_write(item, bulk=False)
+                else:
+                    log.queue_record()
             if group.take_along(log, self.config.along_bytes_max) and not log.created:
                 self._unsynced[log.shard] = log  # and nothing more to write
             else:

@@ -172,7 +172,7 @@ class SegmentWriter(JobQueue):
                 return
             # Of a hidden segment it proves nothing: others have the indexes of its entries by now.
             if bulk and segment not in log.hidden and log.bulk_synced(segment):
-                self._unmarked[log.shard] = log
+                self._unmarked[log.shard] = self._advanced[log.shard] = log
             if segment.bulk_index <= segment.sync_index:
                 segment.bulk_index = 0
             self._note_heads(log, segment)
@@ -189,7 +189,7 @@ class SegmentWriter(JobQueue):
 
         segment.synced_index = max(segment.synced_index, segment.sync_index)
         percent_max = self.config.heads_percent_max
-        note_heads(self, segment, log.durable_index, self._note_bytes, percent_max, then)
+        note_heads(self, segment, log.marked_index, self._note_bytes, percent_max, then)
 
     def _reserve(self, log: ShardLog, segment: Segment, file: File, end: int) -> None:
         """Reserve disk space ahead of the writes, in steps that double."""

@@ -170,8 +170,24 @@ def templates(tmp_path_factory):
     (half.path / "shards/0000/half.idx.tmp").write_bytes(b"half")
     spoilt = dead.copy_to(folder / "spoilt")
     spoil(spoilt)
+    unmarked = Directory(folder / "unmarked")
+    assert live(unmarked, fill, "bulk-durable:1")
+    rotten, torn = (unmarked.copy_to(folder / name) for name in ("rotten", "torn"))
+    change_end(rotten, lambda sector: bytes([sector[0] ^ 1]) + sector[1:])
+    change_end(torn, lambda sector: bytes(len(sector)))
     return {"new": Directory(folder / "new"), "killed": killed, "dead": dead, "half": half,
-            "unmade": unmade, "spoilt": spoilt}  # fmt: skip
+            "unmade": unmade, "spoilt": spoilt, "unmarked": unmarked, "rotten": rotten,
+            "torn": torn}  # fmt: skip
+
+
+def change_end(directory, change):
+    """Have a sector near the end of the newest segment be something else."""
+    path = directory.files(".seg")[-1]
+    content = path.read_bytes()
+    start = (len(content.rstrip(b"\0")) - KIB) // 512 * 512
+    path.write_bytes(
+        content[:start] + change(content[start : start + 512]) + content[start + 512 :]
+    )
 
 
 def spoil(directory):
@@ -195,6 +211,9 @@ def way_to(point):
             return "killed", rest, SETTINGS
         case "replay" if point not in (CrashPoint.REPLAY_WRITTEN, CrashPoint.REPLAY_SYNCED):
             return "unmade", rest, SETTINGS
+        case "tail":
+            starts = {CrashPoint.TAIL_MENDED: "rotten", CrashPoint.TAIL_CUT: "torn"}
+            return starts.get(point, "unmarked"), rest, SETTINGS
         case "leaving":
             return "half", rest, SETTINGS
         case "damage":

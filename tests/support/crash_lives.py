@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections import Counter
+from types import UnionType
 
 from msgspec.structs import replace
 
@@ -19,16 +20,18 @@ from goutube.node import (
     SealStream,
     TrimStream,
 )
-from goutube.ports import WriteGroup
+from goutube.ports import SyncFile, WriteGroup
 from goutube.ring import ShardMap
 from goutube.sim import SMALL, MemoryDisk, PowerCutError, World
 from goutube.storage import EntryKind, HardState, NewEntry, inspect_directory
+from goutube.storage.segment import Segment
 from tests.support.commands import append, batch_of
 from tests.support.on_disk import assert_nothing_leaked
 from tests.support.stream_model import Model, check
 
 STORAGE = replace(SMALL, free_bytes_min=0, free_bytes_low=0)
 SHARDS = 4
+BULK_BYTES = SMALL.bulk_bytes + 1
 _SHARD_OF = ShardMap(SHARDS, "xxh64").shard_of
 _NAMES_OF_ALL = [f"s{number}" for number in range(30)]
 NAMES = [name for name in _NAMES_OF_ALL if _SHARD_OF(name) < 2][:5]
@@ -80,6 +83,8 @@ class Lives:
                 self._grow,
                 self._end_before_the_files,
                 self._end_before_the_group,
+                self._end_before_the_mark,
+                self._end_in_a_write,
                 self._cut_the_log,
                 self._shrink,
                 self._stop_tidying,
@@ -127,7 +132,7 @@ class Lives:
         world = self.start()
         self._append(world, 100)
         damaged = inspect_directory(world.disk.crash()).damaged
-        assert self.rotten or not damaged, damaged
+        assert self.rotten or not damaged, inspect_directory(world.disk.crash()).findings
 
     def _check_spoilt(self, world: World) -> None:
         """Each byte that reads is right; those that do not are told to be lost."""
@@ -223,6 +228,29 @@ class Lives:
             world.run_one(places[0])
             world.round()
         self._answers(world)
+
+    def _end_before_the_mark(self) -> None:
+        """Bulk is synced and no mark tells of it yet; then a byte of it rots."""
+        world = self.start()
+        segment = self._write_bulk(world, WriteGroup)
+        self.disk.names[segment.path].rot(segment.size - 1_000, 1)
+
+    def _end_in_a_write(self) -> None:
+        """Of bulk that is not synced a sector does not get to the disk."""
+        world = self.start()
+        segment = self._write_bulk(world, WriteGroup | SyncFile)
+        self.disk.names[segment.path].write((segment.size - 1_000) // 512 * 512, bytes(512))
+
+    def _write_bulk(self, world: World, held: type | UnionType) -> Segment:
+        """Append more than the journal takes, jobs of some kinds left undone; where it went."""
+        self._do(world, "append", NAMES[1], b"begun")
+        self._send(world, "append", NAMES[1], self._chance.randbytes(BULK_BYTES))
+        world.round()
+        while places := [n for n, j in enumerate(world.pending) if not isinstance(j, held)]:
+            world.run_one(places[0])
+            world.round()
+        self._answers(world)
+        return world.node.store.logs[_SHARD_OF(NAMES[1])].segments[-1]
 
     def _cut_the_log(self) -> None:
         """A log loses a suffix over several segments, which a checkpoint then removes."""

@@ -74,10 +74,10 @@ def read_from(monkeypatch) -> list[int]:
     positions: list[int] = []
     scan = shard_recovery.scan_segment
 
-    def spy(content, header, path, runs, *, behind=None):
+    def spy(content, header, path, runs, *, behind=None, more=False):
         after = behind.position + behind.entry_bytes if behind is not None else 0
         positions.append(after)
-        return scan(content, header, path, runs, behind=behind)
+        return scan(content, header, path, runs, behind=behind, more=more)
 
     monkeypatch.setattr(shard_recovery, "scan_segment", spy)
     return positions
@@ -276,7 +276,7 @@ def test_nothing_is_noted_above_the_durable_mark():
     """A segment may be synced with entries whose group is not: a start may have to cut these."""
     world = lived(8, pause_after=0)
     store, log = world.node.store, world.node.store.logs[0]
-    log.durable_index = 3
+    log.marked_index = 3
     store.sync(log, log.segments[-1])
     world.settle()
     assert [header.index for header in decoded(world.disk).headers] == [1, 2, 3]
