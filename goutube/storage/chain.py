@@ -42,10 +42,14 @@ def _remove_leavings(disk: Disk, log: ShardLog, files: list[str], names: list[Se
 
 
 def goes_on(disk: Disk, log: ShardLog, name: SegmentName, marked: int) -> bool:
-    """Whether a segment behind the mark follows the log as it is, and was there to last."""
-    if log.segments and log.last_index + 1 != name.first_index:
+    """Whether a segment behind the mark follows the log, and was there to last.
+
+    What is gone of what the mark tells of does not part it from what follows.
+    """
+    before = name.first_index - 1
+    if log.segments and before != max(log.last_index, marked):
         return False
-    if not log.segments and name.first_index - 1 > max(marked, log.checkpoint_index):
+    if not log.segments and before > max(marked, log.checkpoint_index):
         return False  # the first one that there is has only what was freed before it
     path = f"{shard_directory(log.shard)}/{name.file_name}"
     file = disk.open(path, write=False)
@@ -57,8 +61,8 @@ def goes_on(disk: Disk, log: ShardLog, name: SegmentName, marked: int) -> bool:
         header = SegmentHeader.decode(content, path)
     except CorruptionError:
         return derive_header(log, name, content) is not None
-    follows = (header.previous_index, header.previous_term) == (log.last_index, log.last_term)
-    return follows or not log.segments
+    told = log.segments and before == log.last_index
+    return header.previous_index == before and (not told or header.previous_term == log.last_term)
 
 
 def hidden_segment(log: ShardLog, name: SegmentName) -> Segment:

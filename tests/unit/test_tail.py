@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from goutube.limits import KIB
+from goutube.node import AtOffset, Read
 from goutube.ports import Call, SyncFile, WriteGroup
 from goutube.sim import SMALL, MemoryDisk, World
 from goutube.storage import EntryKind, HardState, NewEntry, inspect_directory
@@ -296,6 +297,26 @@ def test_a_segment_behind_the_marks_that_follows_another_log_is_not_taken():
         disk.names[path].write(0, header.encode())
         disk.names[path].sync()
         assert world.restart(disk).node.store.logs[0].last_index == 1
+
+
+def test_a_segment_behind_the_marks_is_there_although_what_the_mark_tells_of_is_damaged():
+    """It holds what was acknowledged, whatever is gone before it."""
+    world = begun()
+    world.call(append("a", content_of(1, 300 * KIB)))
+    _, last = entry_places(world)
+    damaged = segment_of(world).path
+    world.submit(append("a", content_of(2, 300 * KIB)))
+    run_all_but(world, WriteGroup)
+    disk = world.disk.crash()
+    del disk.names[damaged.replace(".seg", ".idx")]  # which would tell of the entry
+    for place in (last + 20, last + 40):
+        disk.names[damaged].rot(place, 1)
+    again = world.restart(disk)
+    (damage,) = again.node.damages
+    assert (damage.first_index, damage.last_index) == (2, 2)
+    assert again.node.store.logs[0].last_index == 3
+    read = Read("a", 0, AtOffset(5 + 300 * KIB), None, 1 << 20, False, False)
+    assert again.call(read).data == content_of(2, 300 * KIB)
 
 
 def test_a_segment_behind_the_marks_is_not_taken_without_the_one_before_it():
