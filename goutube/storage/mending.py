@@ -32,7 +32,9 @@ def recover_hard_state(
         if not damaged:
             log.stored_hard_state = stored
     if log.hard_state.term < log.last_term:
-        if not damaged and not recovered.gaps:
+        # Entries behind the marks may have come to the disk before their term did.
+        lost = log.hard_state.term < log.term_at(recovered.marked_index)
+        if lost and not damaged and not recovered.gaps:
             said = "is missing" if stored is None else f"has lost term {log.last_term}"
             recovered.mended.append(Mended(path, f"{path} {said}"))
         log.hard_state = HardState(log.last_term, owner)

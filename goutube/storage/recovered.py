@@ -27,6 +27,7 @@ class RecoveredShard(Struct):
     """A log as it was found, and what its catalogue is made of.
 
     Attributes:
+        marked_index: up to here everything was certainly durable.
         gaps: the damage that took entries away, in the order of their indexes.
         torn_bytes: how much was cut off behind the last whole entry: never acknowledged.
         mended: the files that were damaged or missing, and what they held is known all the same.
@@ -35,6 +36,7 @@ class RecoveredShard(Struct):
     """
 
     log: ShardLog
+    marked_index: int = 0
     checkpoint: Checkpoint | None = None
     gaps: list[Damage] = []
     torn_bytes: int = 0

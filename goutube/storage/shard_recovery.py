@@ -34,7 +34,7 @@ def recover_shard(disk: Disk, log: ShardLog, mark: DurableMark | None) -> Recove
     recovered.remember(read_damages(disk, directory), damage_path(directory))
     _take_checkpoint(disk, recovered)
     log.generation = mark.generation if mark else 0
-    marked = mark.index if mark else 0
+    marked = recovered.marked_index = mark.index if mark else 0
     names = find_chain(disk, log)
     for place, name in enumerate(names):
         end = names[place + 1].first_index - 1 if place + 1 < len(names) else EVERY_INDEX
@@ -48,7 +48,7 @@ def recover_shard(disk: Disk, log: ShardLog, mark: DurableMark | None) -> Recove
             _begin(recovered, header)
         _check_link(recovered, header)
         _recover_segment(disk, recovered, header, marked, end)
-    _end_log(disk, recovered, marked)
+    _end_log(disk, recovered)
     if mark is not None and log.last_index < marked:
         _go_on_behind(recovered, mark)
     recovered.settle_known()
@@ -58,9 +58,9 @@ def recover_shard(disk: Disk, log: ShardLog, mark: DurableMark | None) -> Recove
     return recovered
 
 
-def _end_log(disk: Disk, recovered: RecoveredShard, marked: int) -> None:
+def _end_log(disk: Disk, recovered: RecoveredShard) -> None:
     """Cut off what is torn, and make durable what was taken in behind the marks."""
-    segments = recovered.log.segments
+    segments, marked = recovered.log.segments, recovered.marked_index
     # One that is empty may not last either.
     changed = [
         s

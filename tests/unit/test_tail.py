@@ -236,6 +236,21 @@ def test_what_a_start_takes_in_behind_the_marks_lasts():
         assert read_all(last, "a") == b"first" + content_of(1)
 
 
+def test_entries_that_came_to_the_disk_before_their_term_did_are_no_sign_of_damage():
+    """A kernel may write a segment's pages before the journal's group, which then is lost."""
+    world = begun().restart()
+    world.clock.now_ms += 60_000
+    world.settle()  # a checkpoint would write the term down
+    world.submit(append("a", content_of(1, 10_000)))
+    run_all_but(world, WriteGroup)
+    world.disk.names[segment_of(world).path].sync()
+    again = world.restart(world.disk.crash())
+    log = again.node.store.logs[0]
+    assert (log.last_index, log.last_term, log.hard_state.term) == (2, 2, 2)
+    assert again.node.recovered.mended == []
+    assert read_all(again, "a") == b"first" + content_of(1, 10_000)
+
+
 def test_what_follows_damage_at_the_mark_is_there():
     """The damaged entry is known to be lost by the mark, and the next one by its neighbour."""
     world = begun()
