@@ -62,6 +62,10 @@ class File(Protocol):
     def map(self) -> memoryview:
         """The whole file, read-only; it stays valid after ``close``."""
 
+    def filled(self, position: int) -> list[tuple[int, int]]:
+        """(start, end) of what from ``position`` on is not certainly zeros: all, unless told."""
+        return [(position, self.size())]
+
     def drop_cached(self) -> None:
         """Let the next reads come from the disk itself, as far as the page cache counts as clean.
 

@@ -165,6 +165,25 @@ class OsFile:
             size = os.fstat(fd).st_size
             return map_file(fd, size) if size else memoryview(b"")
 
+    def filled(self, position: int) -> list[tuple[int, int]]:
+        """(start, end) of what is not certainly zeros from ``position`` on.
+
+        Space that was only reserved is not, where the file system can tell.
+        """
+        ranges = []
+        with self._descriptor() as fd:
+            size = os.fstat(fd).st_size
+            while position < size:
+                try:
+                    start = os.lseek(fd, position, os.SEEK_DATA)
+                except OSError as error:
+                    if error.errno == errno.ENXIO:
+                        break  # nothing but holes
+                    raise
+                position = os.lseek(fd, start, os.SEEK_HOLE)
+                ranges.append((start, position))
+        return ranges
+
     def drop_cached(self) -> None:
         """Let the next reads come from the disk, as far as the page cache counts as clean."""
         with self._descriptor() as fd:

@@ -102,11 +102,12 @@ def cut_tail(disk: Disk, segment: Segment) -> int:
     """
     file = segment.file
     assert file is not None
-    content, end = file.map(), 0
-    for start in range(segment.size, len(content), len(_PIECE)):
-        piece = bytes(content[start : start + len(_PIECE)])
-        if piece != _PIECE[: len(piece)]:
-            end = start + len(piece.rstrip(b"\0"))
+    end = 0
+    for begin, after in file.filled(segment.size):
+        for start in range(begin, after, len(_PIECE)):
+            piece = file.read(start, min(len(_PIECE), after - start))
+            if piece != _PIECE[: len(piece)]:
+                end = start + len(piece.rstrip(b"\0"))
     if not end:
         return 0
     file.truncate(segment.size)

@@ -177,6 +177,20 @@ def test_stored_bytes_are_read_past_the_page_cache(disk, tmp_path, monkeypatch, 
         file.read_stored(0, 10)
 
 
+def test_what_was_written_is_told_from_what_never_was(disk):
+    """Whoever looks for it behind a position need not read through the rest."""
+    file = disk.open("a", create=True)
+    assert file.filled(0) == []
+    file.write(0, b"x" * 100)
+    file.truncate(1 << 20)
+    file.write(900_000, b"y")
+    file.sync()
+    ((first, end),) = file.filled(200_000)
+    assert 200_000 < first <= 900_000 < end
+    assert file.filled(50)[0][0] == 50
+    assert file.filled(1 << 20) == []
+
+
 def test_map_outlives_close(disk):
     file = disk.open("a", create=True)
     assert file.map() == b""
