@@ -132,7 +132,8 @@ def mended_byte(
     if found is None:
         return None
     start, size, difference = found
-    if size > _SECTION_BYTES_MAX or _may_be_torn(content, start, start + size):
+    whole = size <= _SECTION_BYTES_MAX and start + size <= len(content)
+    if not whole or _may_be_torn(content, start, start + size):
         return None
     place = wrong_byte(size, difference) if header_is_good else wrong_byte_of(head, salt)
     if place is None:
@@ -159,18 +160,21 @@ def _wrong_section(content: memoryview, position: int, head: bytes) -> tuple[int
         sections.append((tables, tables_bytes + data_bytes, checksum))
     else:
         sections.append((tables, tables_bytes, checksum))
-        count = -(-data_bytes // BATCH_BLOCK_BYTES)
         starts = range(data, data + data_bytes, BATCH_BLOCK_BYTES)
-        checksums = bytes(content[max(tables, data - _CHECKSUM.size * count) : data])
+        places = range(data - _CHECKSUM.size * len(starts), data, _CHECKSUM.size)
         sections += [
-            (start, min(BATCH_BLOCK_BYTES, data + data_bytes - start), block)
-            for start, (block,) in zip(starts, _CHECKSUM.iter_unpack(checksums), strict=False)
+            (start, min(BATCH_BLOCK_BYTES, data + data_bytes - start), _number_at(content, place))
+            for start, place in zip(starts, places, strict=True)
         ]
     for start, size, expected in sections:
         difference = crc32c(content[start : start + size]) ^ expected
         if size and difference:
             return start, size, difference
     return None
+
+
+def _number_at(content: memoryview, place: int) -> int:
+    return int.from_bytes(content[place : place + _CHECKSUM.size], "little")
 
 
 def _may_be_torn(content: memoryview, start: int, after: int) -> bool:

@@ -141,6 +141,20 @@ def test_an_entry_that_lacks_a_sector_is_cut_off_and_so_is_all_behind_it():
 
 
 @pytest.mark.parametrize("size", [40_000, 100_000], ids=["one-checksum", "blocks"])
+def test_an_entry_that_the_file_ends_in_is_cut_off(size):
+    """Its bytes came to the disk, and not all of the length that it had given the file."""
+    world = unmarked(content_of(1, size))
+    path, end = segment_of(world).path, segment_of(world).size
+    for missing in (*range(1, 140), 600, size - 100, *range(size, size + 150)):
+        disk = world.disk.crash()
+        for content in (disk.names[path].cached, disk.names[path].durable):
+            del content[end - missing :]
+        again = world.restart(disk)
+        assert again.node.recovered.mended == []
+        assert read_all(again, "a") == b"first"
+
+
+@pytest.mark.parametrize("size", [40_000, 100_000], ids=["one-checksum", "blocks"])
 def test_what_was_cut_off_never_comes_back(size):
     """Not even where entries of the same sizes take the place of those before it."""
     world = begun()
