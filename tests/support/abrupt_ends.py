@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 import goutube
-from goutube.errors import OffsetOutOfRangeError, StreamNotFoundError
+from goutube.errors import CorruptionError, OffsetOutOfRangeError, StreamNotFoundError
 from goutube.limits import KIB, MIB
 from tests.support.agents import started
 from tests.support.piece_writers import (
@@ -92,6 +92,8 @@ class Checker:
                 if any(acknowledged.values()):
                     raise BrokenPromiseError("lost", f"{stream}, {acknowledged}") from None
                 continue  # all that was sent to it is of unknown outcome, or was refused
+            except CorruptionError as error:  # nobody has damaged anything
+                raise BrokenPromiseError("damaged", f"{stream}: {error}") from error
             if stream in sealed:
                 self._done.add(stream)
                 if not info.sealed:
