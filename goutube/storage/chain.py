@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from goutube.crash_points import CrashPoint
-from goutube.errors import CorruptionError
 from goutube.ports import Disk
 from goutube.storage.entries import SegmentName
-from goutube.storage.headers import derive_header
+from goutube.storage.headers import look_at_segment
 from goutube.storage.index import ActiveIndex
 from goutube.storage.segment import SEGMENT_HEADER_BYTES, Segment, SegmentHeader, shard_directory
 from goutube.storage.shard_log import ShardLog
@@ -51,16 +50,9 @@ def goes_on(disk: Disk, log: ShardLog, name: SegmentName, marked: int) -> bool:
         return False
     if not log.segments and before > max(marked, log.checkpoint_index):
         return False  # the first one that there is has only what was freed before it
-    path = f"{shard_directory(log.shard)}/{name.file_name}"
-    file = disk.open(path, write=False)
-    try:
-        content = file.map()
-    finally:
-        file.close()
-    try:
-        header = SegmentHeader.decode(content, path)
-    except CorruptionError:
-        return derive_header(log, name, content) is not None
+    _, header = look_at_segment(disk, log, name)
+    if header is None:
+        return False
     told = log.segments and before == log.last_index
     return header.previous_index == before and (not told or header.previous_term == log.last_term)
 

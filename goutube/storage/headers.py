@@ -11,10 +11,11 @@ from typing import Final
 
 from goutube._native import ENTRY_ALIGN, ENTRY_HEADER_BYTES, scan_entries
 from goutube.errors import CorruptionError
+from goutube.ports import Disk
 from goutube.storage.backwards import seed_of
 from goutube.storage.entries import SegmentName
 from goutube.storage.kept import KeptEntries
-from goutube.storage.segment import SEGMENT_HEADER_BYTES, SegmentHeader
+from goutube.storage.segment import SEGMENT_HEADER_BYTES, SegmentHeader, shard_directory
 from goutube.storage.shard_log import ShardLog
 
 _COVERED_BYTES: Final = ENTRY_HEADER_BYTES - 4
@@ -26,6 +27,22 @@ _TERM_AT: Final = 16
 _SIZES: Final = struct.Struct("<III")
 _INDEX_AT: Final = 8
 _SIZES_AT: Final = 96
+
+
+def look_at_segment(
+    disk: Disk, log: ShardLog, name: SegmentName
+) -> tuple[memoryview, SegmentHeader | None]:
+    """A segment's content and its header; one that is damaged is derived, if anything tells it."""
+    path = f"{shard_directory(log.shard)}/{name.file_name}"
+    file = disk.open(path, write=False)
+    try:
+        content = file.map()
+    finally:
+        file.close()
+    try:
+        return content, SegmentHeader.decode(content, path)
+    except CorruptionError:
+        return content, derive_header(log, name, content)
 
 
 def derive_header(log: ShardLog, name: SegmentName, content: memoryview) -> SegmentHeader | None:

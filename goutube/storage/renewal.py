@@ -17,7 +17,7 @@ from goutube.model import ShardId
 from goutube.ports import Disk, Entropy
 from goutube.storage.damage import Damage, Mended, read_damages, write_damages
 from goutube.storage.entries import SegmentName
-from goutube.storage.headers import derive_header
+from goutube.storage.headers import look_at_segment
 from goutube.storage.identity import Identity
 from goutube.storage.journal import (
     JOURNAL_PATH,
@@ -128,29 +128,18 @@ def _newest(disk: Disk, log: ShardLog) -> _Newest:
     names = [name for name in map(SegmentName.parse, disk.list(directory)) if name is not None]
     found = _Newest(max((name.generation for name in names), default=0))
     for name in sorted(names, key=lambda n: (n.first_index, n.generation, n.revision))[::-1]:
+        content, header = look_at_segment(disk, log, name)
         path = f"{directory}/{name.file_name}"
-        file = disk.open(path, write=False)
-        try:
-            content = file.map()
-        finally:
-            file.close()
-        if _take_newest(found, log, name, content, path):
+        if header is not None and _take_newest(found, name, header, content, path):
             break
         found.unread_bytes += len(content)
     return found
 
 
 def _take_newest(
-    found: _Newest, log: ShardLog, name: SegmentName, content: memoryview, path: str
+    found: _Newest, name: SegmentName, header: SegmentHeader, content: memoryview, path: str
 ) -> bool:
     """Take the newest whole entry from a segment, if it has one."""
-    header: SegmentHeader | None
-    try:
-        header = SegmentHeader.decode(content, path)
-    except CorruptionError:
-        header = derive_header(log, name, content)
-    if header is None:
-        return False
     if header.compacted:
         kept = kept_entries(header, content, path, name.first_index - 1)
         found.index, found.term = kept.last_index, max(1, kept.terms[-1][1])
